@@ -323,6 +323,8 @@ pub struct Graph {
     pub fused: BTreeMap<Id, Fused>,
     /// Optional sizes of the config that are only used where a condition says that they are there.
     pub guarded: BTreeSet<String>,
+    /// The variables where they are bound, with their types, for the editor.
+    pub bound: Vec<(Ident, Ty)>,
 }
 
 /// Projections of one input that are computed by one matmul.

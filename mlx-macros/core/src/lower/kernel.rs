@@ -132,11 +132,10 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
     };
     let result = match &m.ret {
         Ty::Tuple(all) => {
-            let items =
-                (0..all.len()).map(|i| quote! { ::mlx_runtime::__private::item(&__out, #i)? });
+            let items = (0..all.len()).map(|i| quote! { __rt::item(&__out, #i)? });
             quote! { (#(#items,)*) }
         }
-        _ => quote! { ::mlx_runtime::__private::item(&__out, 0)? },
+        _ => quote! { __rt::item(&__out, 0)? },
     };
     let mut inner = Method {
         attrs: vec![],

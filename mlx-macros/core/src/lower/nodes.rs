@@ -71,7 +71,7 @@ impl Lower<'_> {
             }
             Kind::Number(e) => {
                 let e = self.number(e);
-                quote! { ::mlx_runtime::__private::Given::given(#e)? }
+                quote! { __rt::Given::given(#e)? }
             }
             _ => {
                 let v = variable(id);
@@ -101,8 +101,7 @@ impl Lower<'_> {
                 let v = variable(id);
                 match &self.graph.nodes[id].ty {
                     Ty::Tuple(parts) => {
-                        let all = (0..parts.len())
-                            .map(|i| quote! { ::mlx_runtime::__private::item(&#v, #i)? });
+                        let all = (0..parts.len()).map(|i| quote! { __rt::item(&#v, #i)? });
                         quote! { (#(#all,)*) }
                     }
                     _ => quote! { #v.clone() },
@@ -122,7 +121,7 @@ impl Lower<'_> {
                 what,
                 values,
             } => {
-                let ops = quote! { ::mlx_runtime::__private::ops };
+                let ops = quote! { __rt::ops };
                 let cache = self.read(*cache);
                 let values: Vec<TokenStream> = values.iter().map(|id| self.read(*id)).collect();
                 match what {
@@ -160,20 +159,20 @@ impl Lower<'_> {
             }
             Kind::Weight { field, bias } => {
                 let field = self.field(field);
-                quote! { ::mlx_runtime::__private::Norm::tensor(#field, #bias)? }
+                quote! { __rt::Norm::tensor(#field, #bias)? }
             }
             Kind::Op { op, args } => {
                 if let [Arg::Whole(members)] = &args[..] {
                     let (name, joined) = (format_ident!("joined_{}", op.name), members[0]);
                     let input = variable(joined);
-                    return quote! { let #v = ::mlx_runtime::__private::ops::#name(&#input)?; };
+                    return quote! { let #v = __rt::ops::#name(&#input)?; };
                 }
                 let name = Ident::new(&op.function(), Span::call_site());
                 let args = args
                     .iter()
                     .enumerate()
                     .map(|(i, a)| self.arg(a, op.params[i].1));
-                quote! { ::mlx_runtime::__private::ops::#name(#(#args),*)? }
+                quote! { __rt::ops::#name(#(#args),*)? }
             }
             Kind::Leaf { field, args, .. } => {
                 let args = args.iter().flat_map(Arg::values).map(|id| self.read(id));
@@ -223,7 +222,7 @@ impl Lower<'_> {
                     None => losses,
                     Some(name) => {
                         let name = Ident::new(name, Span::call_site());
-                        quote! { ::mlx_runtime::__private::ops::#name(&#losses, &[], false)? }
+                        quote! { __rt::ops::#name(&#losses, &[], false)? }
                     }
                 }
             }
@@ -233,7 +232,7 @@ impl Lower<'_> {
                 match node.ty {
                     Ty::Tuple(_) => values,
                     // Numbers for the gradient are behind it.
-                    _ => quote! { ::mlx_runtime::__private::item(&#values, 0)? },
+                    _ => quote! { __rt::item(&#values, 0)? },
                 }
             }
             Kind::Item(of, i) => {
@@ -246,7 +245,7 @@ impl Lower<'_> {
                         let i = syn::Index::from(*i);
                         quote! { #of_var.#i.clone() }
                     }
-                    _ => quote! { ::mlx_runtime::__private::item(&#of_var, #i)? },
+                    _ => quote! { __rt::item(&#of_var, #i)? },
                 }
             }
         };

@@ -29,14 +29,14 @@ pub fn vocabulary(input: &[u8]) {
         tokens: texts("tokens"),
         types: numbers("types").iter().map(|n| *n as i32).collect(),
         merges: texts("merges"),
-        scores: numbers("scores"),
+        scores: numbers("scores").iter().map(|n| *n as f32).collect(),
         bos: id("bos"),
         eos: id("eos"),
         eot: id("eot"),
         unknown: id("unknown"),
         add_bos: all["add_bos"].as_bool(),
         add_eos: all["add_eos"].as_bool(),
-        add_space_prefix: all["add_space_prefix"].as_bool(),
+        space_prefix: all["add_space_prefix"].as_bool().unwrap_or(true),
         template: text("template"),
     };
     let Ok(text) = from_gguf(vocab) else {

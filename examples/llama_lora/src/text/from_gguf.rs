@@ -3,24 +3,18 @@
 //! Tests: unit tests below.
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use tokenizers::decoders::byte_fallback::ByteFallback;
-use tokenizers::decoders::fuse::Fuse;
-use tokenizers::decoders::strip::Strip;
 use tokenizers::models::bpe::{Vocab, BPE};
-use tokenizers::normalizers::{Prepend, Replace, NFC};
+use tokenizers::normalizers::NFC;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{
-    decoders, normalizers, AddedToken, DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper,
-    SplitDelimiterBehavior, Tokenizer,
-};
+use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
 
 use super::contain::contained_deep;
-use super::llama_cpp::{CONTROL, CUTS, ENDS, NORMAL, UNKNOWN, USER_DEFINED};
-use super::{Template, Text};
+use super::llama_cpp::{CONTROL, CUTS, ENDS, UNKNOWN, USER_DEFINED};
+use super::{sentencepiece, Template, Text};
 
 /// `tokenizer.ggml.*` of a GGUF file's metadata.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +30,7 @@ pub struct GgufVocab {
     /// `merges`, of byte-level BPE.
     pub merges: Vec<String>,
     /// `scores`, of SentencePiece: the pair whose token has the highest score is joined first.
-    pub scores: Vec<f64>,
+    pub scores: Vec<f32>,
     /// `bos_token_id`
     pub bos: Option<u32>,
     /// `eos_token_id`
@@ -49,14 +43,11 @@ pub struct GgufVocab {
     pub add_bos: Option<bool>,
     /// `add_eos_token`
     pub add_eos: Option<bool>,
-    /// `add_space_prefix`, of SentencePiece.
-    pub add_space_prefix: Option<bool>,
+    /// `add_space_prefix`: SentencePiece puts a space in front of a text.
+    pub space_prefix: bool,
     /// `tokenizer.chat_template`
     pub template: Option<String>,
 }
-
-/// SentencePiece's stand-in for a space.
-const SPACE: &str = "▁";
 
 /// Builds the tokenizer that `vocab` describes.
 pub fn from_gguf(vocab: GgufVocab) -> Result<Text> {
@@ -81,7 +72,7 @@ fn build(vocab: GgufVocab) -> Result<Text> {
         ),
     };
     let mut tokenizer = match sentences {
-        true => sentencepiece(&vocab)?,
+        true => sentencepiece::build(&vocab)?,
         false => byte_level(&vocab)?,
     };
     for (kind, special) in [(CONTROL, true), (UNKNOWN, true), (USER_DEFINED, false)] {
@@ -194,71 +185,8 @@ fn pre_tokenizer(pre: &str) -> Result<PreTokenizerWrapper> {
     Ok(Sequence::new(parts).into())
 }
 
-/// SentencePiece's BPE as transformers writes it (`convert_slow_tokenizer.py`): the merges follow from the scores.
-fn sentencepiece(vocab: &GgufVocab) -> Result<Tokenizer> {
-    ensure!(
-        vocab.scores.len() == vocab.tokens.len(),
-        "the GGUF file has {} tokens and {} scores (tokenizer.ggml.scores), expected as many",
-        vocab.tokens.len(),
-        vocab.scores.len()
-    );
-    let ids = ids(vocab)?;
-    let merges = merges(vocab, &ids);
-    let unknown = vocab.types.iter().position(|kind| *kind == UNKNOWN);
-    let unknown = vocab.unknown.map(|id| id as usize).or(unknown);
-    let unknown = unknown.and_then(|id| vocab.tokens.get(id));
-    let mut model = BPE::builder()
-        .vocab_and_merges(ids, merges)
-        .fuse_unk(true)
-        .byte_fallback(true);
-    if let Some(unknown) = unknown {
-        model = model.unk_token(unknown.clone());
-    }
-    let mut tokenizer = Tokenizer::new(model.build().map_err(broken)?);
-    let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
-    let mut decoders: Vec<DecoderWrapper> = vec![
-        Replace::new(SPACE, " ").map_err(broken)?.into(),
-        ByteFallback::new().into(),
-        Fuse::new().into(),
-    ];
-    if vocab.add_space_prefix.unwrap_or(true) {
-        normalizers.push(Prepend::new(SPACE.to_owned()).into());
-        decoders.push(Strip::new(' ', 1, 0).into());
-    }
-    normalizers.push(Replace::new(" ", SPACE).map_err(broken)?.into());
-    tokenizer
-        .with_normalizer(Some(normalizers::Sequence::new(normalizers)))
-        .map_err(broken)?;
-    tokenizer.with_decoder(Some(decoders::sequence::Sequence::new(decoders)));
-    Ok(tokenizer)
-}
-
-/// Every pair of tokens that makes up a third, by the score of that, then by the places of the two in the vocabulary.
-fn merges(vocab: &GgufVocab, ids: &Vocab) -> Vec<(String, String)> {
-    let normal = |id: usize| vocab.types.get(id).is_none_or(|kind| *kind == NORMAL);
-    let part = |text: &str| ids.get(text).copied().filter(|id| normal(*id as usize));
-    let mut found = Vec::new();
-    for (id, whole) in vocab
-        .tokens
-        .iter()
-        .enumerate()
-        .filter(|(id, _)| normal(*id))
-    {
-        for (at, _) in whole.char_indices().skip(1) {
-            let (a, b) = whole.split_at(at);
-            if let (Some(first), Some(second)) = (part(a), part(b)) {
-                found.push((vocab.scores[id], first, second, a, b));
-            }
-        }
-    }
-    found.sort_by(|x, y| y.0.total_cmp(&x.0).then((x.1, x.2).cmp(&(y.1, y.2))));
-    let pairs = found
-        .into_iter()
-        .map(|(.., a, b)| (a.to_owned(), b.to_owned()));
-    pairs.collect()
-}
-
-fn ids(vocab: &GgufVocab) -> Result<Vocab> {
+/// The place of each token.
+pub(super) fn ids(vocab: &GgufVocab) -> Result<Vocab> {
     let mut ids = Vocab::with_capacity(vocab.tokens.len());
     for (id, token) in vocab.tokens.iter().enumerate() {
         ids.insert(token.clone(), u32::try_from(id)?);
@@ -276,7 +204,7 @@ fn added(vocab: &GgufVocab, kind: i32, special: bool) -> Vec<AddedToken> {
         .collect()
 }
 
-fn broken(error: tokenizers::Error) -> anyhow::Error {
+pub(super) fn broken(error: tokenizers::Error) -> anyhow::Error {
     anyhow!("invalid tokenizer in the GGUF file: {error}")
 }
 
@@ -352,7 +280,6 @@ mod tests {
                 .unwrap_or_default()
         };
         assert!(refused(|v| v.model = "bert".into()).contains("Hugging Face"));
-        assert!(refused(|v| v.model = "llama".into()).contains("scores"));
         assert!(refused(|v| v.pre = Some("other".into())).contains("qwen2"));
         assert!(refused(|v| v.eos = None).contains("eos_token_id"));
         assert!(refused(|v| v.eos = Some(9999)).contains("9999"));

@@ -8,6 +8,7 @@ mod from_folder;
 mod from_gguf;
 mod jinja;
 pub mod llama_cpp;
+mod sentencepiece;
 mod stream;
 mod template;
 

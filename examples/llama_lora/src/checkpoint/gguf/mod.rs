@@ -86,6 +86,8 @@ fn vocab(file: &Gguf) -> Result<GgufVocab> {
     };
     let list = |key: &str| file.metadata.get(key);
     let types = list("tokenizer.ggml.token_type").and_then(GgufValue::as_ints);
+    let scores = list("tokenizer.ggml.scores").and_then(GgufValue::as_floats);
+    let scores = scores.unwrap_or_default();
     let flag = |key: &str| list(key).and_then(GgufValue::as_bool);
     let model = text_of(file, "tokenizer.ggml.model")
         .context("expected a tokenizer in the file, found none")?;
@@ -100,15 +102,12 @@ fn vocab(file: &Gguf) -> Result<GgufVocab> {
         merges: texts("tokenizer.ggml.merges").unwrap_or_default(),
         bos: id("tokenizer.ggml.bos_token_id"),
         eos: id("tokenizer.ggml.eos_token_id"),
-        scores: list("tokenizer.ggml.scores")
-            .and_then(GgufValue::as_floats)
-            .unwrap_or_default()
-            .to_vec(),
+        scores: scores.iter().map(|s| *s as f32).collect(),
         eot: id("tokenizer.ggml.eot_token_id"),
         unknown: id("tokenizer.ggml.unknown_token_id"),
         add_bos: flag("tokenizer.ggml.add_bos_token"),
         add_eos: flag("tokenizer.ggml.add_eos_token"),
-        add_space_prefix: flag("tokenizer.ggml.add_space_prefix"),
+        space_prefix: flag("tokenizer.ggml.add_space_prefix").unwrap_or(true),
         model,
         template: text_of(file, "tokenizer.chat_template"),
     })

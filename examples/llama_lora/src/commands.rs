@@ -8,17 +8,17 @@ use mlx_models::{CausalLm, Visitor};
 use crate::ask::Asked;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, TrainArgs};
-use crate::data::{held_out, BatchOptions, Limit, Split};
+use crate::data::{held_out, BatchOptions, Data, Limit};
 use crate::demo;
 use crate::eval::{self, Score};
 use crate::files::write_atomic;
 use crate::output::{self, note, say, Quiet};
-use crate::plot;
-use crate::progress::{clock, Counter};
+use crate::progress::{clock, Counter, Spinner};
 use crate::random::Shuffle;
 use crate::session::{Opened, Session};
 use crate::settings::{bounds, FileSettings, Measured, Packing, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
+use crate::{plot, tensorboard};
 
 /// Runs the command of the command line.
 pub fn execute(cli: Cli) -> Result<()> {
@@ -35,6 +35,7 @@ pub fn execute(cli: Cli) -> Result<()> {
         Some(Command::Bench(args)) => bench(&args),
         Some(Command::Synth(args)) => crate::synth::run(&args),
         Some(Command::Digest(args)) => digest(&args),
+        Some(Command::Plot(args)) => plot::run(&args),
         Some(Command::Explain(args)) => crate::explain::run(&args),
     }
 }
@@ -81,11 +82,17 @@ fn train(args: &TrainArgs) -> Result<()> {
         let held = stop.hold(|| Claim::resumed(&folder))?;
         let saved = Saved::read(&folder)?;
         let mut settings = Settings::resumed(args, saved.progressed.settings.clone())?;
+        let (done, asked) = (saved.progressed.iteration, settings.iters);
+        ensure!(
+            settings.epochs.is_some() || asked >= done,
+            "--iters is {asked}, but the run in {} has done {done} steps: expected more than that to go on, as it counts from the beginning",
+            folder.display()
+        );
         settings.adapter_path = folder;
         (settings, Some(saved), held)
     } else {
         let settings = Settings::resolve(args)?;
-        let held = stop.hold(|| Claim::new_run(&settings.adapter_path))?;
+        let held = stop.hold(|| Claim::new_run(&settings.adapter_path, args.overwrite))?;
         (settings, None, held)
     };
     let runtime = train::set_up(&settings)?;
@@ -117,13 +124,15 @@ impl Visitor for Train<'_> {
 
     fn visit<M: CausalLm>(self) -> Result<()> {
         let (name, packing) = (&self.settings.model, self.settings.quantize);
+        let loading = Spinner::new(&format!("loading {name}"));
         let session = Session::<M>::load(self.checkpoint, name, packing)?;
+        drop(loading);
         let prepared = train::prepare(session, self.settings, self.saved)?;
         let settings = prepared.settings.clone();
         let outcome = train::run(prepared, self.stop)?;
         ended(&settings, &outcome, self.stop)?;
         if settings.test && outcome.finished && !self.stop.asked() {
-            let (session, data) = (&outcome.session, &settings.data);
+            let (session, data) = (&outcome.session, &settings.data());
             let most = usize::try_from(settings.test_batches).ok();
             let cut = settings.truncate || settings.compat;
             // The adapter is already saved, so a failure to print the score is ignored.
@@ -139,7 +148,8 @@ impl Visitor for Train<'_> {
 /// Reports the end of a run and the next command to type. A run that has saved nothing ends with the signal's exit
 /// code.
 pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Result<()> {
-    let sketch = plot::sketch(&outcome.metrics.train_curve(), 60, 8);
+    let columns = crate::progress::columns().saturating_sub(12).clamp(20, 60);
+    let sketch = plot::sketch(&outcome.metrics.train_curve(), columns, 8);
     if !sketch.is_empty() {
         note(sketch.trim_end());
     }
@@ -168,6 +178,22 @@ pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Resul
             "trained {} steps{left_out} in {took}; the adapter is in {folder}",
             outcome.iteration
         ));
+        let mut next = vec![
+            format!("llama_lora chat --adapter-path {folder}"),
+            format!("llama_lora fuse --adapter-path {folder}"),
+        ];
+        let reports = settings
+            .adapter_path
+            .join(tensorboard::FOLDER)
+            .display()
+            .to_string();
+        let project = settings.project_name.as_deref();
+        let shown = settings
+            .report_to
+            .iter()
+            .filter_map(|r| r.command(&reports, project));
+        next.extend(shown);
+        say(format_args!("next:\n  {}", next.join("\n  ")));
     } else {
         say(format_args!(
             "stopped after step {} of {} ({took}) and saved; go on with\n  llama_lora train --resume --adapter-path {folder}",
@@ -188,13 +214,14 @@ fn options(settings: &Settings) -> BatchOptions {
         buckets: settings.length_buckets,
         mask_prompt: settings.mask_prompt,
         compat: false,
+        packed: false,
     }
 }
 
 /// Measures a split, or its first batches if their number is limited.
 pub fn score<M: CausalLm>(
     session: &Session<M>,
-    data: &str,
+    data: &Data,
     split: &str,
     options: BatchOptions,
     cut: bool,
@@ -203,8 +230,9 @@ pub fn score<M: CausalLm>(
     let limit = Limit {
         tokens: options.longest,
         cut,
+        pairs: false,
     };
-    let mut rows = Split::require(data, split, &session.text, limit, options.mask_prompt)?;
+    let mut rows = data.require(split, &session.text, limit, options.mask_prompt)?;
     rows.check(&session.text)?;
     rows.keep_rows_with_targets(options.mask_prompt)?;
     let options = BatchOptions {
@@ -282,6 +310,7 @@ impl Visitor for Eval<'_> {
             buckets: DEFAULT_BUCKETS,
             mask_prompt: measured.mask_prompt,
             compat: false,
+            packed: false,
         };
         let Measured { data, truncate, .. } = &measured;
         let score = score(&session, data, &args.split, options, *truncate, None)?;

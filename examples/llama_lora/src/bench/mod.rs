@@ -18,8 +18,9 @@ use mlx_runtime::{memory, ops, random, transforms, Array, Dtype};
 use crate::advice::{self, Flags};
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Switch};
+use crate::objective::Objective;
 use crate::session::{Loading, Session};
-use crate::settings::{bounds, GradCheckpoint, Packing};
+use crate::settings::{bounds, FineTune, GradCheckpoint, Packing};
 use crate::synth::{draw, Recipe};
 pub use report::Report;
 
@@ -89,6 +90,7 @@ impl Visitor for Bench<'_> {
             rows: args.batch_size,
             tokens: args.tokens,
             tokens_flag: "--tokens",
+            objective: Objective::default(),
         };
         // An explicit policy without a memory limit is measured even if the plan does not fit.
         if args.grad_checkpoint == GradCheckpoint::Auto || args.runtime.memory_limit.is_some() {
@@ -201,6 +203,10 @@ fn weigh<M: CausalLm>(session: &Session<M>) -> Result<Weighed> {
 
 /// Adds an adapter with the initial values of [`draw::adapter`].
 fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
+    if args.fine_tune_type == FineTune::Full {
+        model::unfreeze_layers(model, args.num_layers)?;
+        return Ok(());
+    }
     let keys = match &args.lora_keys {
         Some(keys) => keys.clone(),
         None => attention_keys(model),
@@ -210,12 +216,17 @@ fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
         scale: args.lora_scale,
         keys,
         num_layers: args.num_layers,
+        dora: args.fine_tune_type == FineTune::Dora,
+        ..LoraConfig::default()
     };
     add_lora(model, &config, &random::key(args.seed)?)?;
     let first: Vec<Array> = model
         .trainable()
         .iter()
-        .map(|(name, a)| draw::adapter(name, a.shape(), args.seed))
+        .map(|(name, a)| match name.ends_with(".m") {
+            true => Ok(a.clone()),
+            false => draw::adapter(name, a.shape(), args.seed),
+        })
         .collect::<Result<_, _>>()?;
     Ok(model.set_trainable(&first)?)
 }

@@ -9,13 +9,13 @@ use anyhow::{anyhow, Context, Result};
 use mlx_runtime::Array;
 
 use crate::data::{Batches, Cursor};
-use crate::eval;
+use crate::objective::Objective;
 use crate::random::Shuffle;
 
 /// A batch that is ready to be used.
 pub struct Ready {
-    /// Tokens, targets and weights.
-    pub arrays: [Array; 3],
+    /// Those of the objective.
+    pub arrays: Vec<Array>,
     /// Targets that count.
     pub real: usize,
     /// The position of the run over the rows after this batch.
@@ -41,6 +41,7 @@ impl Ahead {
     pub fn new<'scope, 'rows: 'scope>(
         scope: &'scope Scope<'scope, '_>,
         mut batches: Batches<'rows>,
+        objective: Objective,
     ) -> Result<Ahead> {
         let (ask, asked) = channel();
         let (send, ready) = channel();
@@ -50,7 +51,7 @@ impl Ahead {
                 match ask {
                     Ask::Shuffle(shuffle) => batches.set_shuffle(shuffle),
                     Ask::Batch => {
-                        if send.send(next(&mut batches)).is_err() {
+                        if send.send(next(&mut batches, objective)).is_err() {
                             return;
                         }
                     }
@@ -98,10 +99,10 @@ impl Ahead {
     }
 }
 
-fn next(batches: &mut Batches<'_>) -> Result<Ready> {
+fn next(batches: &mut Batches<'_>, objective: Objective) -> Result<Ready> {
     let batch = batches.next_batch()?;
     Ok(Ready {
-        arrays: eval::arrays(&batch)?,
+        arrays: objective.arrays(&batch)?,
         real: batch.real,
         cursor: batches.cursor().clone(),
     })

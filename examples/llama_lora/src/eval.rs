@@ -106,12 +106,12 @@ fn add(mean: &mut Mean, losses: &Array, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// Loss alone, from the model's own loss function, as measured in training. `None` if no batch has a target.
+/// Loss alone, from the model's own loss function, as measured in training.
 pub fn loss(
     model: &impl CausalLm,
     batches: &[(Vec<usize>, Batch)],
     mut progress: impl FnMut(usize),
-) -> Result<Option<f64>> {
+) -> Result<Mean> {
     let mut mean = Mean::default();
     for (done, (_, batch)) in batches.iter().enumerate() {
         if batch.real > 0 {
@@ -120,5 +120,5 @@ pub fn loss(
         }
         progress(done + 1);
     }
-    Ok(mean.value())
+    Ok(mean)
 }

@@ -39,6 +39,7 @@ mod peft;
 pub mod plot;
 pub mod progress;
 pub mod random;
+pub mod ranks;
 pub mod sample;
 pub mod schedule;
 pub mod session;

@@ -36,7 +36,8 @@ const BAR: &str = "{bar:24} {pos}/{len} {msg}";
 impl Progress {
     /// A display of `total` steps, of which `done` are done.
     pub fn new(total: u64, done: u64) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let shown = std::io::stderr().is_terminal() && !output::is_mute();
+        let bar = shown.then(|| {
             let bar = ProgressBar::new(total);
             if let Ok(style) = ProgressStyle::with_template(BAR) {
                 bar.set_style(style.progress_chars("━╸─"));

@@ -66,6 +66,21 @@ impl Batch {
         batch
     }
 
+    /// The rows `first`, `first + step`, .. of this batch, and rows of padding if others have one more. `real` stays the
+    /// number of targets of the whole batch.
+    pub fn part(&self, first: usize, step: usize) -> Batch {
+        let mut part = Batch::empty(self.rows.div_ceil(step), self.width);
+        for (to, from) in (first..self.rows).step_by(step).enumerate() {
+            let (to, from) = (to * self.width, from * self.width);
+            let (to, from) = (to..to + self.width, from..from + self.width);
+            part.tokens[to.clone()].copy_from_slice(&self.tokens[from.clone()]);
+            part.targets[to.clone()].copy_from_slice(&self.targets[from.clone()]);
+            part.mask[to].copy_from_slice(&self.mask[from]);
+        }
+        part.real = self.real;
+        part
+    }
+
     fn empty(rows: usize, width: usize) -> Batch {
         Batch {
             rows,

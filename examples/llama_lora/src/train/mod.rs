@@ -10,9 +10,11 @@ mod run;
 mod saved;
 mod stop;
 
+pub(crate) use base::digest;
 pub use base::Base;
 pub use claim::Claim;
 pub use run::{run, Outcome, BEST};
+pub(crate) use saved::fingerprint;
 pub use saved::{Progressed, Saved, STATE};
 pub use stop::{ignore_file_size_signal, Stop};
 
@@ -27,6 +29,7 @@ use crate::data::{BatchOptions, Batches, Limit, Split};
 use crate::files::ensure_writable;
 use crate::output;
 use crate::random::Shuffle;
+use crate::ranks::Ranks;
 use crate::session::{self, Session};
 use crate::settings::{FineTune, Settings};
 
@@ -170,6 +173,23 @@ pub fn prepare<M: CausalLm>(
         saved,
         base,
     })
+}
+
+impl<M> Prepared<M> {
+    /// Returns an error if another rank has other data or another model.
+    pub fn compare(&self, ranks: &Ranks) -> Result<()> {
+        if ranks.size() == 1 {
+            return Ok(());
+        }
+        let valid = self.valid.as_ref().map(|v| fingerprint(&v.rows));
+        let inputs = serde_json::json!({
+            "train.jsonl": fingerprint(&self.train.rows),
+            "valid.jsonl": valid,
+            "model": self.base,
+            "iters": self.settings.iters,
+        });
+        ranks.compare("the data and the model", &inputs)
+    }
 }
 
 /// The grouping of rows into batches; the model has `places` positions.

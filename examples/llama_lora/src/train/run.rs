@@ -20,10 +20,11 @@ use crate::data::{held_out, BatchOptions, Batches, Cursor, Row};
 use crate::eval;
 use crate::files::{ensure_writable, is_io, message, write_atomic};
 use crate::finite::Origin;
-use crate::metrics::{Metrics, Record, TrainReport, ValidReport, METRICS};
+use crate::metrics::{Metrics, RanksReport, Record, TrainReport, ValidReport, METRICS};
 use crate::plot;
 use crate::progress::{Live, Progress};
 use crate::random::Shuffle;
+use crate::ranks::{Cost, Ranks};
 use crate::session::Session;
 use crate::settings::Settings;
 use mlx_models::CausalLm;
@@ -51,8 +52,8 @@ pub struct Outcome<M> {
     pub seconds: f64,
 }
 
-/// Trains until the last step, or until `stop` is set.
-pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>> {
+/// Trains until the last step, or until `stop` is set on any of the `ranks`.
+pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop, ranks: &Ranks) -> Result<Outcome<M>> {
     let started = Instant::now();
     let Prepared {
         settings,
@@ -63,7 +64,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         base,
     } = prepared;
     let options = batch_options(&settings, session.text.places());
-    let mut step = training_step(&session.model, &settings)?;
+    let mut step = training_step(&session.model, &settings, ranks)?;
     let layers = settings.layers_of(session.layers()?)?;
     let batches = match &saved {
         Some(s) => Batches::resume(&train.rows, options, s.progressed.cursor.clone())?,
@@ -72,7 +73,8 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     let mut adapter_config = adapter::config_json(&settings, layers)?;
     adapter_config["data_format"] = serde_json::to_value(train.format)?;
     let monitor = Monitor::new()?;
-    let server = settings.metrics_port.map(|port| monitor.serve(port));
+    let port = settings.metrics_port.filter(|_| ranks.is_writer());
+    let server = port.map(|port| monitor.serve(port));
     let server = server.transpose()?;
     stop.training(true);
     let mut run = Run {
@@ -81,10 +83,13 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         base,
         iteration: saved.as_ref().map_or(0, |s| s.progressed.iteration),
         targets: saved.as_ref().map_or(0, |s| s.progressed.trained_tokens),
-        metrics: Metrics::open(
-            &settings.adapter_path.join(METRICS),
-            saved.as_ref().map(|s| s.progressed.iteration),
-        )?,
+        metrics: match ranks.is_writer() {
+            true => Metrics::open(
+                &settings.adapter_path.join(METRICS),
+                saved.as_ref().map(|s| s.progressed.iteration),
+            )?,
+            false => Metrics::unwritten(),
+        },
         valid: valid
             .as_ref()
             .map(|v| v.rows.as_slice())
@@ -101,7 +106,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         ),
         settings: &settings,
         flags: Flags {
-            rows: settings.batch_size.min(train.rows.len()),
+            rows: ranks.rows(settings.batch_size.min(train.rows.len())),
             tokens: batches.widths().all().last().copied().unwrap_or(1),
             tokens_flag: "--max-seq-length",
         },
@@ -115,18 +120,26 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
             .map(|s| s.progressed.watch)
             .unwrap_or_default(),
         early: false,
+        ranks,
+        cost: ranks.cost(&step)?,
     };
     if let Some(server) = &server {
         let at = server.address();
         run.progress.line(&format!("metrics: http://{at}/metrics"));
     }
     if let Some(mut saved) = saved {
-        step.restore(|name| saved.arrays.remove(name))?;
+        if ranks.is_writer() {
+            step.restore(|name| saved.arrays.remove(name))?;
+        }
+        ranks.share(&mut step)?;
     }
+    ranks.compare_states("the start", &step)?;
     run.check_memory(&mut step)?;
+    run.show_reduction();
+    ranks.busy(None);
     run.window.skip();
     let result = std::thread::scope(|scope| {
-        let mut batches = Ahead::new(scope, batches)?;
+        let mut batches = Ahead::new(scope, batches, ranks)?;
         run.all(&mut step, &mut batches, stop)
     });
     stop.training(false);
@@ -148,24 +161,32 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     })
 }
 
-fn training_step<M: CausalLm>(model: &M, settings: &Settings) -> Result<TrainStep<M>> {
+fn training_step<M: CausalLm>(
+    model: &M,
+    settings: &Settings,
+    ranks: &Ranks,
+) -> Result<TrainStep<M>> {
     let optimizer = settings.optimizer_config.build(settings.learning_rate);
     let mut options = TrainOptions::default();
     options.checkpoint = Some(settings.grad_checkpoint.into());
     options.max_grad_norm = settings.max_grad_norm.map(|x| x as f32);
     options.max_grad_value = settings.max_grad_value.map(|x| x as f32);
     options.max_skipped_steps = Some(settings.max_skipped_steps);
-    let (accumulate, compat) = (settings.grad_accumulation_steps > 1, settings.compat);
+    options.group = ranks.group();
+    let accumulate = settings.grad_accumulation_steps > 1 || ranks.size() > 1;
+    let compat = settings.compat;
     let loss = move |model: &M, batch: &[Array]| match batch {
         [tokens, targets, mask] => {
             let mut values = vec![model.loss(tokens, targets, mask)?];
             if accumulate {
                 let count = ops::sum(mask, &[], false)?;
                 match compat {
-                    // mlx-lm takes the mean over batches, whatever is in them; reports are over targets.
+                    // mlx-lm takes the mean over batches, whatever is in them; reports are over targets. Only a rank's
+                    // part of a batch may have none.
                     true => {
+                        let one = ops::minimum(&count, 1.0)?;
                         let sum = ops::multiply(&values[0], &count)?;
-                        values.extend([Array::scalar(1f32)?, sum, count]);
+                        values.extend([one, sum, count]);
                     }
                     false => values.push(count),
                 }
@@ -212,6 +233,9 @@ struct Run<'a> {
     watch: Watch,
     /// The valid loss does not fall any more, so that the run ends.
     early: bool,
+    ranks: &'a Ranks,
+    /// The reduction of a step's gradients over the ranks.
+    cost: Option<Cost>,
 }
 
 /// A started step with a loss that was not read yet.
@@ -250,7 +274,7 @@ impl Run<'_> {
         let mut pending: Option<Pending> = None;
         // The place after the last step, for a run that ends while the next one is prepared.
         let mut reached = batches.cursor().clone();
-        'steps: while self.iteration < s.iters && !stop.asked() {
+        'steps: while self.iteration < s.iters && !self.ranks.stops(stop, self.iteration)? {
             // If the run ends before the group is complete, the step takes the batches there are.
             let count = s.grad_accumulation_steps.min(s.iters - self.iteration);
             let mut group: Vec<Ready> = Vec::new();
@@ -428,6 +452,8 @@ impl Run<'_> {
         }
         let now = self.window.report()?;
         let means = now.means;
+        let peak = now.peak as f64 / 1e9;
+        let peaks = self.ranks.gather("a report", &peak)?;
         let report = TrainReport {
             iteration: done.iteration,
             train_loss: means.loss,
@@ -435,9 +461,15 @@ impl Run<'_> {
             iterations_per_second: means.steps_per_second,
             tokens_per_second: means.targets_per_second,
             trained_tokens: self.targets,
-            peak_memory: now.peak as f64 / 1e9,
+            peak_memory: peak,
             active_memory: now.active as f64 / 1e9,
             gpu_utilization: now.gpu_utilization,
+            ranks: self.cost.map(|cost| RanksReport {
+                peak_memory: peaks,
+                reduced_bytes: cost.bytes,
+                buckets: cost.buckets,
+                reduce_ms: cost.ms,
+            }),
         };
         self.progress.train(&report);
         self.metrics.push(Record::Train(report))
@@ -451,6 +483,22 @@ impl Run<'_> {
             "memory, for batches of up to {rows} x {tokens} tokens: {plan}"
         ));
         advice::check(step, &plan, self.flags)
+    }
+
+    /// Shows the cost of the reduction of gradients, if there are other ranks.
+    fn show_reduction(&self) {
+        if let Some(cost) = self.cost {
+            self.progress.line(&format!(
+                "gradients of a step, summed over {} ranks: {:.2} MB in {} (alone {:.2} ms)",
+                self.ranks.size(),
+                cost.bytes as f64 / 1e6,
+                match cost.buckets {
+                    1 => "1 piece".to_owned(),
+                    n => format!("{n} pieces"),
+                },
+                cost.ms
+            ));
+        }
     }
 
     /// The message that the last checkpoint is intact in spite of an error.
@@ -471,10 +519,17 @@ impl Run<'_> {
             return Ok(());
         }
         let start = Instant::now();
+        self.ranks.busy(Some("measuring"));
         let batches = held_out(self.valid, self.options, most, shuffle)?;
-        let loss = eval::loss(model, &batches, |done| {
+        let batches: Vec<_> = batches
+            .into_iter()
+            .map(|(rows, batch)| (rows, self.ranks.part(batch)))
+            .collect();
+        let own = eval::loss(model, &batches, |done| {
             self.progress.measuring(done, batches.len())
         })?;
+        let loss = self.ranks.mean("the valid loss", own)?.value();
+        self.ranks.busy(None);
         let Some(loss) = loss else {
             let none = "no valid loss, because none of the batches measured has a target";
             self.progress.line(&format!("step {iteration:>5}: {none}"));
@@ -498,7 +553,7 @@ impl Run<'_> {
         self.progress.valid(&report);
         self.metrics.push(Record::Valid(report))?;
         let best = self.watch.see(iteration, loss, at_interval);
-        if best && self.settings.keep_best {
+        if best && self.settings.keep_best && self.ranks.is_writer() {
             let folder = self.settings.adapter_path.join(BEST);
             let saved = ensure_writable(&folder)
                 .and_then(|()| adapter::save(&folder, &model.trainable(), &self.adapter_config));
@@ -547,17 +602,35 @@ impl Run<'_> {
 
     /// The adapter, the state to go on from, and the curve.
     fn save<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<()> {
-        let folder = &self.settings.adapter_path;
         let trained = step.model()?.trainable();
         // The step before may have led here with a loss that was still a number.
         if let Some(fault) = self.origin.fault_in(&trained)? {
             return Err(anyhow!("the adapter cannot be saved: {fault}"))
                 .with_context(|| self.intact(self.iteration));
         }
-        adapter::save(folder, &trained, &self.adapter_config)?;
+        self.ranks.compare_states("a save", step)?;
+        if !self.ranks.is_writer() {
+            self.saved_at = Some(self.iteration);
+            return Ok(());
+        }
+        self.ranks.busy(Some("saving"));
+        let saved = self.write(step, &trained, cursor);
+        self.ranks.busy(None);
+        saved
+    }
+
+    /// Writes the files of a save.
+    fn write<M: CausalLm>(
+        &mut self,
+        step: &TrainStep<M>,
+        trained: &[(String, Array)],
+        cursor: &Cursor,
+    ) -> Result<()> {
+        let folder = &self.settings.adapter_path;
+        adapter::save(folder, trained, &self.adapter_config)?;
         if self.settings.save_total_limit != 0 {
             let copies = (self.iteration, self.settings.save_total_limit);
-            adapter::save_numbered(folder, &trained, &self.adapter_config, copies)?;
+            adapter::save_numbered(folder, trained, &self.adapter_config, copies)?;
         }
         let progressed = Progressed::new(
             self.iteration,

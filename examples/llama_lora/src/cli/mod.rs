@@ -124,6 +124,12 @@ pub struct ExplainArgs {
     /// Recompute activations: auto, never, always, or N for every N layers [default: the model's policy]
     #[arg(long, value_name = "POLICY")]
     pub grad_checkpoint: Option<GradCheckpoint>,
+    /// Ranks that train together, to show the cost of summing gradients over them
+    #[arg(long, value_name = "N")]
+    pub ranks: Option<usize>,
+    /// Speed of the connection between two ranks in GB/s, for --ranks [default: NVLink, Thunderbolt 5 and Ethernet]
+    #[arg(long, value_name = "GB/S", requires = "ranks")]
+    pub link: Option<f64>,
     /// Memory that MLX may use, that is planned for: 24GB, bytes, or a share such as 0.8
     #[arg(long, value_name = "SIZE")]
     pub memory_limit: Option<String>,

@@ -3,7 +3,7 @@
 //!
 //! MLX's collective operations wait for their peers for ever: a rank that is blocked in one cannot find out by itself.
 //!
-//! Tests: `tests/ranks_apart.rs`.
+//! Tests: unit tests in `tests.rs`.
 
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -20,8 +20,11 @@ pub const LOST: u8 = 75;
 /// The time for rank 0 to report a failure that another rank has had, too, and for the last messages to arrive.
 const GRACE: Duration = Duration::from_millis(700);
 
+/// The first rounds, which say nothing about the length of a step.
+const FIRST: u64 = 8;
+
 /// Steps of unknown length may take this many times as long as ranks may be apart.
-const FIRST_STEPS: u32 = 6;
+const UNKNOWN: u32 = 40;
 
 struct Hub {
     state: Mutex<State>,
@@ -35,8 +38,8 @@ struct State {
     round: Option<Round>,
     rounds: u64,
     last_round: Instant,
-    /// The time between the last rounds.
-    usual: Option<Duration>,
+    /// The longest time between two rounds.
+    longest: Duration,
     failure: Option<(Instant, End)>,
     ended: bool,
 }
@@ -68,7 +71,7 @@ pub(super) fn serve(
         round: None,
         rounds: 0,
         last_round: Instant::now(),
-        usual: None,
+        longest: Duration::ZERO,
         failure: None,
         ended: false,
     };
@@ -287,7 +290,7 @@ impl State {
         let parts = self.round.take().map(|r| r.parts).unwrap_or_default();
         let all: Vec<String> = parts.into_iter().flatten().collect();
         self.rounds += 1;
-        self.usual = (self.rounds > 8).then(|| self.last_round.elapsed());
+        self.longest = self.longest.max(self.last_round.elapsed());
         self.last_round = Instant::now();
         for seat in self.members.iter_mut().flatten() {
             let _ = send(&mut seat.stream, &Message::All(all.clone()));
@@ -338,8 +341,10 @@ impl State {
                 })
             }
             None if self.all_came() && !self.members.iter().any(busy) => {
-                let usual = self.usual.map_or(times.lag * FIRST_STEPS, |u| u * 10);
-                let longest = times.lag.max(usual);
+                let longest = match self.rounds {
+                    0..FIRST => times.lag * UNKNOWN,
+                    _ => times.lag.max(self.longest * 10),
+                };
                 (self.last_round.elapsed() > longest).then(|| {
                     lost(format!(
                         "no rank has ended its step for {} s: a device or the network between the ranks is stuck",

@@ -2,7 +2,7 @@
 //!
 //! It sets the variables of `mlx.launch`, so that both start ranks alike.
 //!
-//! Tests: `tests/ranks.rs`, `tests/ranks_lost.rs`.
+//! Tests: `tests/ranks.rs`; the campaign `ranks`.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -30,7 +30,7 @@ pub const LAUNCHED: &str = "LLAMA_LORA_LAUNCHED";
 /// The threads of a process on a CPU.
 const THREADS: &str = "MLX_SYS_CPU_THREADS";
 
-/// The time for ranks to end by themselves after one has, beside the time that they take to notice.
+/// The time for ranks to end by themselves after one has failed. One that is stopped does not.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Variables of other launchers, which would say something else.
@@ -136,7 +136,7 @@ pub fn run(args: &LaunchArgs) -> Result<()> {
             }
         }
     }
-    let patience = Duration::from_secs(timeout) + PATIENCE;
+    let patience = PATIENCE;
     let ended = wait(&mut all, &mut signals, patience)?;
     match code(&ended) {
         0 => Ok(()),

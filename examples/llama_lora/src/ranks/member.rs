@@ -1,6 +1,6 @@
 //! A rank's end of the connection to the hub.
 //!
-//! Tests: `tests/ranks_apart.rs`.
+//! Tests: unit tests in `tests.rs`.
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +24,8 @@ pub(super) struct Member {
     changed: Condvar,
     leaving: AtomicBool,
     times: Times,
+    /// True if all ranks write to one terminal, so that one of them reports what all have found.
+    one_terminal: bool,
 }
 
 struct Seen {
@@ -45,7 +47,7 @@ impl Member {
     pub fn join(
         address: &str,
         (rank, size): (usize, usize),
-        times: Times,
+        (times, one_terminal): (Times, bool),
         version: &str,
         ended: Ended,
     ) -> Result<Arc<Member>> {
@@ -69,6 +71,7 @@ impl Member {
             changed: Condvar::new(),
             leaving: AtomicBool::new(false),
             times,
+            one_terminal,
         });
         let ended = Arc::new(ended);
         let (reader, beats) = (Arc::clone(&member), Arc::clone(&member));
@@ -154,7 +157,7 @@ impl Member {
             match message {
                 Ok(Message::All(all)) => seen.all = Some(all),
                 Ok(Message::End(end)) => {
-                    let text = told(&end, rank, seen.failed.as_deref());
+                    let text = self.told(&end, rank, seen.failed.as_deref());
                     drop(seen);
                     return self.end(ended, text, end.code);
                 }
@@ -191,24 +194,25 @@ impl Member {
         }
     }
 
+    /// The text that this rank prints.
+    fn told(&self, end: &End, rank: usize, failed: Option<&str>) -> Option<String> {
+        match end.failed {
+            _ if end.text.is_empty() => None,
+            Some(by) if by == rank => Some(end.text.clone()),
+            Some(_) if failed == Some(end.text.as_str()) => {
+                (!self.one_terminal).then(|| end.text.clone())
+            }
+            Some(by) => Some(format!("rank {by} failed: {}", end.text)),
+            None => Some(end.text.clone()),
+        }
+    }
+
     fn end(&self, ended: &Ended, text: Option<String>, code: u8) {
         let before = std::mem::replace(&mut self.seen().ended, true);
         self.changed.notify_all();
         if !before {
             ended(text, code);
         }
-    }
-}
-
-/// The text that this rank prints.
-fn told(end: &End, rank: usize, failed: Option<&str>) -> Option<String> {
-    match end.failed {
-        _ if end.text.is_empty() => None,
-        Some(by) if by == rank => Some(end.text.clone()),
-        // All ranks have found the same fault, and one of them says so.
-        Some(_) if failed == Some(end.text.as_str()) => None,
-        Some(by) => Some(format!("rank {by} failed: {}", end.text)),
-        None => Some(end.text.clone()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Messages between ranks: a length and a JSON text over TCP.
 //!
-//! Tests: `tests/ranks_apart.rs`.
+//! Tests: unit tests in `tests.rs`.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;

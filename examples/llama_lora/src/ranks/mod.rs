@@ -3,7 +3,7 @@
 //! MLX's distributed backends carry the gradients. Beside them, the ranks are connected to a hub at rank 0, which notices
 //! ranks that fail, end, stop or fall behind, and over which they agree on everything that the host decides.
 //!
-//! Tests: `tests/ranks.rs`, `tests/ranks_apart.rs`.
+//! Tests: `tests/ranks.rs`; unit tests in `tests.rs`.
 
 mod compare;
 mod hub;
@@ -11,6 +11,8 @@ pub mod launch;
 mod member;
 mod message;
 mod place;
+#[cfg(test)]
+mod tests;
 mod times;
 
 use std::io::Read;
@@ -102,7 +104,13 @@ impl Ranks {
         }
         let folder: Arc<OnceLock<String>> = Arc::default();
         let ended = leave_process(stop.clone(), &place, Arc::clone(&folder));
-        let member = Member::join(&hub, (place.rank, place.size), times, &version(), ended)?;
+        let member = Member::join(
+            &hub,
+            (place.rank, place.size),
+            (times, var(launch::LAUNCHED).is_some()),
+            &version(),
+            ended,
+        )?;
         let ranks = |group| {
             Ranks(Some(Together {
                 place: place.clone(),

@@ -68,7 +68,8 @@ fn losses_are_those_of_one_process_with_the_whole_batch() {
         ),
         ("whole", "--iters 6 --batch-size 4 --fine-tune-type full --num-layers 1 --optimizer muon"),
     ] {
-        let run = format!("{TRAIN} {more}");
+        // Adam with a large step makes the last bit of a small gradient count.
+        let run = format!("{TRAIN} --learning-rate 1e-3 {more}");
         place.ok(&format!("{run} --adapter-path {name}-1"));
         for n in [2, 4] {
             let said = launch(&place, n, &format!("{run} --adapter-path {name}-{n}"));
@@ -136,7 +137,7 @@ fn skipped_steps_early_stopping_and_the_best_adapter_are_those_of_one_process() 
         ),
         (
             "early",
-            "--iters 40 --learning-rate 1 --steps-per-eval 2 --early-stopping 2 --keep-best",
+            "--iters 60 --learning-rate 0.1 --steps-per-eval 1 --early-stopping 1 --keep-best",
             "stopping early",
         ),
     ] {
@@ -153,13 +154,12 @@ fn skipped_steps_early_stopping_and_the_best_adapter_are_those_of_one_process() 
         assert_eq!(one, two, "{name}");
     }
     assert!(place.path("early-2/best/adapters.safetensors").exists());
-    same_losses(&place, "early-1", "early-2");
 }
 
 #[test]
 fn a_run_goes_on_with_another_number_of_ranks_in_the_same_order() {
     let place = Place::new();
-    let run = format!("{TRAIN} --batch-size 3 --iters 12 --save-every 4");
+    let run = format!("{TRAIN} --learning-rate 1e-3 --batch-size 3 --iters 12 --save-every 4");
     place.ok(&format!("{run} --adapter-path whole"));
     // Four steps each on two ranks, one process and three ranks.
     launch(&place, 2, &format!("{run} --iters 4 --adapter-path parts"));
@@ -173,7 +173,7 @@ fn a_run_goes_on_with_another_number_of_ranks_in_the_same_order() {
     assert_eq!(whole.len(), 12);
     for (a, b) in whole.iter().zip(&parts) {
         assert_eq!(a.0, b.0);
-        assert!((a.2 - b.2).abs() <= 2e-6 * a.2, "{a:?}, {b:?}");
+        assert!((a.2 - b.2).abs() <= 1e-6 * a.2, "{a:?}, {b:?}");
     }
     // Without the file of the state on rank 0 nobody goes on.
     fs::remove_file(place.path("parts/state.safetensors")).unwrap();
@@ -413,7 +413,13 @@ fn a_rank_that_is_killed_or_stopped_is_an_error_on_all_and_the_last_save_goes_on
             said.contains("is whole, and --resume goes on from it"),
             "{said}"
         );
-        launch(&place, 2, &format!("train --resume --adapter-path {folder} --iters 20000 --steps-per-eval 30000 --steps-per-report 5000 --val-batches 0 --save-every 100000"));
+        let taken = losses(&place, &folder).last().unwrap().0;
+        let more = format!("--iters {} --save-every 100000", taken + 5);
+        launch(
+            &place,
+            2,
+            &format!("train --resume --adapter-path {folder} {more}"),
+        );
     }
 }
 

@@ -26,7 +26,8 @@ const FIRST: u64 = 8;
 /// Steps of unknown length may take this many times as long as ranks may be apart.
 const UNKNOWN: u32 = 40;
 
-struct Hub {
+/// The hub of a run.
+pub(super) struct Hub {
     state: Mutex<State>,
     times: Times,
     size: usize,
@@ -41,7 +42,8 @@ struct State {
     /// The longest time between two rounds.
     longest: Duration,
     failure: Option<(Instant, End)>,
-    ended: bool,
+    /// The end that all ranks were told.
+    ended: Option<End>,
 }
 
 struct Seat {
@@ -64,7 +66,7 @@ pub(super) fn serve(
     size: usize,
     times: Times,
     version: String,
-) -> std::io::Result<()> {
+) -> std::io::Result<Arc<Hub>> {
     listener.set_nonblocking(true)?;
     let state = State {
         members: (0..size).map(|_| None).collect(),
@@ -73,7 +75,7 @@ pub(super) fn serve(
         last_round: Instant::now(),
         longest: Duration::ZERO,
         failure: None,
-        ended: false,
+        ended: None,
     };
     let hub = Arc::new(Hub {
         state: Mutex::new(state),
@@ -81,16 +83,17 @@ pub(super) fn serve(
         size,
         version,
     });
+    let watching = Arc::clone(&hub);
     let work = move || {
-        if hub.gather(&listener) {
+        if watching.gather(&listener) {
             drop(listener);
-            while hub.watch() {
-                thread::sleep(hub.times.beat / 4);
+            while watching.watch() {
+                thread::sleep(watching.times.beat / 4);
             }
         }
     };
     thread::Builder::new().name("hub".to_owned()).spawn(work)?;
-    Ok(())
+    Ok(hub)
 }
 
 impl Hub {
@@ -98,9 +101,19 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until all ranks have left, for a moment at most: what they have not read yet is lost with this process.
+    pub fn wait_for_all_to_leave(&self) {
+        let started = Instant::now();
+        let left = |state: &State| state.members.iter().flatten().all(|s| s.gone);
+        while !left(&self.state()) && started.elapsed() < self.times.silence {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Waits until all ranks have come. Returns false if they have not.
     fn gather(self: &Arc<Self>, listener: &TcpListener) -> bool {
         let started = Instant::now();
+        let mut over = None;
         loop {
             match listener.accept() {
                 Ok((stream, _)) => {
@@ -115,7 +128,11 @@ impl Hub {
                 Err(_) => thread::sleep(Duration::from_millis(100)),
             }
             if !self.watch() {
-                return false;
+                // A rank that comes now is told, too.
+                if over.get_or_insert_with(Instant::now).elapsed() > GRACE {
+                    return false;
+                }
+                continue;
             }
             let mut state = self.state();
             let missing = state.places(|seat| seat.is_none());
@@ -130,7 +147,6 @@ impl Hub {
                     self.times.join.as_secs()
                 );
                 state.end(lost(text));
-                return false;
             }
         }
     }
@@ -143,7 +159,7 @@ impl Hub {
         loop {
             let message = receive(&mut stream);
             let mut state = self.state();
-            if state.ended {
+            if state.ended.is_some() {
                 // Reads on, because the system would drop the last message of a connection with unread bytes.
                 drop(state);
                 if message.is_err() {
@@ -201,6 +217,10 @@ impl Hub {
             gone: false,
         };
         let mut state = self.state();
+        if let Some(end) = &state.ended {
+            let _ = send(stream, &Message::End(end.clone()));
+            return None;
+        }
         let wrong = if size != self.size {
             Some(format!(
                 "rank {rank} was started as one of {size} ranks, rank 0 as one of {}: start all of them alike",
@@ -235,7 +255,9 @@ impl Hub {
     /// Looks for ranks that are lost or late, and tells the others that this one lives. Returns false at the end.
     fn watch(&self) -> bool {
         let mut state = self.state();
-        if state.ended || state.members.iter().flatten().all(|s| s.gone) && state.all_came() {
+        if state.ended.is_some()
+            || state.members.iter().flatten().all(|s| s.gone) && state.all_came()
+        {
             return false;
         }
         if let Some((since, end)) = &state.failure {
@@ -292,7 +314,8 @@ impl State {
         self.rounds += 1;
         self.longest = self.longest.max(self.last_round.elapsed());
         self.last_round = Instant::now();
-        for seat in self.members.iter_mut().flatten() {
+        // Rank 0 last: after the last round this hub ends with it.
+        for seat in self.members.iter_mut().rev().flatten() {
             let _ = send(&mut seat.stream, &Message::All(all.clone()));
         }
     }
@@ -358,9 +381,10 @@ impl State {
 
     /// Ends all ranks, rank 0 last: this hub ends with it.
     fn end(&mut self, end: End) {
-        if std::mem::replace(&mut self.ended, true) {
+        if self.ended.is_some() {
             return;
         }
+        self.ended = Some(end.clone());
         for (rank, seat) in self.members.iter_mut().enumerate().rev() {
             if rank == 0 {
                 thread::sleep(GRACE / 2);

@@ -54,6 +54,10 @@ pub fn run(args: &LaunchArgs) -> Result<()> {
         None if !cpu && distributed::is_available(Some("nccl"))? => Backend::Nccl,
         None => Backend::Ring,
     };
+    ensure!(
+        backend != Backend::Nccl || !cpu && distributed::is_available(Some("nccl"))?,
+        "this build of MLX has no NCCL, or the device is the CPU; hint: --backend ring"
+    );
     let gpus = match backend {
         Backend::Nccl => gpus(),
         _ => Vec::new(),

@@ -24,7 +24,7 @@ pub(super) struct Member {
     changed: Condvar,
     leaving: AtomicBool,
     times: Times,
-    /// True if all ranks write to one terminal, so that one of them reports what all have found.
+    /// True if all ranks write to one terminal, so that one of them says what all know.
     one_terminal: bool,
 }
 
@@ -36,6 +36,8 @@ struct Seen {
     busy: Option<String>,
     /// The message of this rank's own failure.
     failed: Option<String>,
+    /// The round that comes is the last one.
+    last: bool,
     ended: bool,
 }
 
@@ -66,6 +68,7 @@ impl Member {
                 all: None,
                 busy: Some("starting".to_owned()),
                 failed: None,
+                last: false,
                 ended: false,
             }),
             changed: Condvar::new(),
@@ -119,6 +122,14 @@ impl Member {
         }
     }
 
+    /// The last round: the hub may end after it.
+    pub fn last_round(&self, at: &str) -> Result<()> {
+        self.seen().last = true;
+        self.round(at, String::new())?;
+        let _ = self.send(&Message::Bye);
+        Ok(())
+    }
+
     /// Says what takes long from now on; `None` ends it.
     pub fn set_busy(&self, what: Option<&str>) {
         let busy = what.map(str::to_owned);
@@ -140,12 +151,6 @@ impl Member {
         }
     }
 
-    /// Leaves the others.
-    pub fn leave(&self) {
-        self.leaving.store(true, Ordering::SeqCst);
-        let _ = self.send(&Message::Bye);
-    }
-
     fn read(&self, mut stream: TcpStream, rank: usize, ended: &Ended) {
         loop {
             let message = receive(&mut stream);
@@ -155,7 +160,12 @@ impl Member {
             let mut seen = self.seen();
             seen.hub = Instant::now();
             match message {
-                Ok(Message::All(all)) => seen.all = Some(all),
+                Ok(Message::All(all)) => {
+                    seen.all = Some(all);
+                    if seen.last {
+                        self.leaving.store(true, Ordering::SeqCst);
+                    }
+                }
                 Ok(Message::End(end)) => {
                     let text = self.told(&end, rank, seen.failed.as_deref());
                     drop(seen);
@@ -199,9 +209,8 @@ impl Member {
         match end.failed {
             _ if end.text.is_empty() => None,
             Some(by) if by == rank => Some(end.text.clone()),
-            Some(_) if failed == Some(end.text.as_str()) => {
-                (!self.one_terminal).then(|| end.text.clone())
-            }
+            by if self.one_terminal && (by.is_some() || rank > 0) => None,
+            Some(_) if failed == Some(end.text.as_str()) => Some(end.text.clone()),
             Some(by) => Some(format!("rank {by} failed: {}", end.text)),
             None => Some(end.text.clone()),
         }

@@ -50,6 +50,8 @@ struct Together {
     group: Arc<Group>,
     /// The folder with the last save, for messages.
     folder: Arc<OnceLock<String>>,
+    /// The hub, on rank 0.
+    hub: Option<Arc<hub::Hub>>,
 }
 
 /// The cost of reducing the gradients of one step.
@@ -86,26 +88,24 @@ impl Ranks {
             std::env::set_var(name, value);
         }
         let mut early = None;
-        let hub = match &place.hub {
-            Some(hub) => hub.clone(),
+        let (address, listener) = match &place.hub {
+            Some(address) => {
+                let listener = (place.rank == 0).then(|| listen(address));
+                (address.clone(), listener.transpose()?)
+            }
             None => {
                 let group = mpi(&place)?;
-                let hub = meet(&group)?;
+                let met = meet(&group)?;
                 early = Some(group);
-                if let (0, Some(listener)) = (place.rank, hub.1) {
-                    hub::serve(listener, place.size, times, version())?;
-                }
-                hub.0
+                met
             }
         };
-        if place.rank == 0 && place.hub.is_some() {
-            let listener = listen(&hub)?;
-            hub::serve(listener, place.size, times, version())?;
-        }
+        let hub = listener.map(|l| hub::serve(l, place.size, times, version()));
+        let hub = hub.transpose().context("cannot serve the other ranks")?;
         let folder: Arc<OnceLock<String>> = Arc::default();
         let ended = leave_process(stop.clone(), &place, Arc::clone(&folder));
         let member = Member::join(
-            &hub,
+            &address,
             (place.rank, place.size),
             (times, var(launch::LAUNCHED).is_some()),
             &version(),
@@ -117,6 +117,7 @@ impl Ranks {
                 member: Arc::clone(&member),
                 group,
                 folder,
+                hub,
             }))
         };
         // Everyone is there before MLX waits for everyone.
@@ -319,9 +320,11 @@ impl Ranks {
     /// Ends the run on all ranks: waits for the others after a success, and ends them after a failure.
     pub fn settle(&self, result: Result<()>) -> Result<()> {
         let Some(t) = &self.0 else { return result };
-        let error = match result.and_then(|()| self.gather("the end", &()).map(drop)) {
+        let error = match result.and_then(|()| t.member.last_round("the end")) {
             Ok(()) => {
-                t.member.leave();
+                if let Some(hub) = &t.hub {
+                    hub.wait_for_all_to_leave();
+                }
                 return Ok(());
             }
             Err(error) => error,

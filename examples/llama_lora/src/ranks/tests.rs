@@ -29,10 +29,19 @@ fn hub(size: usize) -> String {
 type End = Receiver<(Option<String>, u8)>;
 
 fn join_as(address: &str, rank: usize, size: usize, version: &str) -> (Arc<Member>, End) {
+    join_in(address, (rank, size), version, false)
+}
+
+fn join_in(
+    address: &str,
+    place: (usize, usize),
+    version: &str,
+    one_terminal: bool,
+) -> (Arc<Member>, End) {
     let (send, ended) = channel();
     let end = move |text, code| drop(send.send((text, code)));
-    let times = (times(), true);
-    let member = Member::join(address, (rank, size), times, version, Box::new(end)).unwrap();
+    let times = (times(), one_terminal);
+    let member = Member::join(address, place, times, version, Box::new(end)).unwrap();
     member.set_busy(None);
     (member, ended)
 }
@@ -74,7 +83,14 @@ fn a_round_gives_all_ranks_the_parts_in_the_order_of_ranks() {
             assert_eq!(one.join().unwrap().unwrap(), expected);
         }
     }
-    ranks.iter().for_each(|(member, _)| member.leave());
+    let last: Vec<_> = ranks
+        .iter()
+        .map(|(member, _)| {
+            let member = Arc::clone(member);
+            thread::spawn(move || member.last_round("the end").unwrap())
+        })
+        .collect();
+    last.into_iter().for_each(|one| one.join().unwrap());
     // One that leaves does not end the others.
     assert!(ranks.iter().all(|(_, end)| end.try_recv().is_err()));
 }
@@ -82,9 +98,8 @@ fn a_round_gives_all_ranks_the_parts_in_the_order_of_ranks() {
 #[test]
 fn a_failure_of_one_ends_all_and_a_failure_of_all_is_reported_once() {
     let ranks = join(3);
-    thread::scope(|scope| {
-        scope.spawn(|| ranks[1].0.fail("no such file", 1));
-    });
+    let failed = Arc::clone(&ranks[1].0);
+    let failing = thread::spawn(move || failed.fail("no such file", 1));
     for (rank, (_, end)) in ranks.iter().enumerate() {
         let (text, code) = end.recv_timeout(Duration::from_secs(60)).unwrap();
         assert_eq!(code, 1);
@@ -93,13 +108,14 @@ fn a_failure_of_one_ends_all_and_a_failure_of_all_is_reported_once() {
             _ => assert_eq!(text.unwrap(), "rank 1 failed: no such file"),
         }
     }
+    failing.join().unwrap();
 
-    let ranks = join(3);
-    thread::scope(|scope| {
-        for (member, _) in &ranks {
-            scope.spawn(|| member.fail("no such model", 1));
-        }
-    });
+    let address = hub(3);
+    let ranks = [0, 1, 2].map(|rank| join_in(&address, (rank, 3), "1", true));
+    for (member, _) in &ranks {
+        let member = Arc::clone(member);
+        thread::spawn(move || member.fail("no such model", 1));
+    }
     let said = ranks
         .iter()
         .map(|(_, end)| end.recv_timeout(Duration::from_secs(60)).unwrap().0);
@@ -110,11 +126,10 @@ fn a_failure_of_one_ends_all_and_a_failure_of_all_is_reported_once() {
 
     // A run that was stopped before its first step has a code and no message.
     let ranks = join(2);
-    thread::scope(|scope| {
-        for (member, _) in &ranks {
-            scope.spawn(|| member.fail("", 143));
-        }
-    });
+    for (member, _) in &ranks {
+        let member = Arc::clone(member);
+        thread::spawn(move || member.fail("", 143));
+    }
     for (_, end) in &ranks {
         assert_eq!(
             end.recv_timeout(Duration::from_secs(60)).unwrap(),

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use children::{child, command, said};
 use mlx_runtime::distributed::{self, Group};
 use mlx_runtime::model::{TrainOptions, TrainStep};
-use mlx_runtime::nn::{Linear, Module, Sequential};
+use mlx_runtime::nn::{
+    shard, AllToShardedLinear, Linear, Module, Parameters, Sequential, ShardedToAllLinear,
+};
 use mlx_runtime::optim::Adam;
 use mlx_runtime::random::Key;
 use mlx_runtime::{ops, Array, Dtype, Result};
@@ -213,6 +215,67 @@ fn steps_of_several_processes_are_those_of_one_with_the_whole_batch() {
             assert_eq!(a[1..], b[1..]);
         }
     }
+}
+
+/// The output of two layers with a kink between them, and its gradients with respect to input, weights and biases.
+fn two_layers(layers: [&dyn Module; 2], x: &Array) -> (Array, Vec<Array>) {
+    let trained: Vec<Array> = layers
+        .iter()
+        .flat_map(|l| l.trainable().into_iter().map(|(_, a)| a))
+        .collect();
+    let skeleton = layers.map(|l| l.boxed());
+    let f = move |all: &[Array]| {
+        let mut layers = skeleton.clone();
+        let (first, second) = all[1..].split_at(2);
+        layers[0].set_trainable(first)?;
+        layers[1].set_trainable(second)?;
+        let hidden = ops::maximum(&layers[0].forward(&all[0])?, 0.0)?;
+        let y = layers[1].forward(&hidden)?;
+        Ok(vec![ops::sum(&ops::square(&y)?, &[], false)?, y])
+    };
+    let inputs = [&[x.clone()][..], &trained].concat();
+    let gradient = mlx_runtime::transforms::value_and_grad(f, &[0, 1, 2, 3, 4]);
+    let (values, grads) = gradient.call(&inputs).unwrap();
+    (values[1].clone(), grads)
+}
+
+#[test]
+fn divided_layers_have_the_outputs_and_gradients_of_whole_ones() {
+    const NAME: &str = "divided_layers_have_the_outputs_and_gradients_of_whole_ones";
+    let Some(_) = child(NAME) else {
+        return [2, 4].into_iter().for_each(|n| together(NAME, n));
+    };
+    let group = Arc::new(group());
+    let (a, b) = Key::new(3).unwrap().split().unwrap();
+    let first = Linear::new(6, 8, true, &a).unwrap();
+    let second = Linear::new(8, 5, true, &b).unwrap();
+    let x = mlx_runtime::random::normal(&[7, 6], Dtype::Float32, 0.0, 1.0, &a).unwrap();
+    let (whole, grads) = two_layers([&first, &second], &x);
+    let parts = (
+        AllToShardedLinear::from_linear(&first, &group).unwrap(),
+        ShardedToAllLinear::from_linear(&second, &group).unwrap(),
+    );
+    let (divided, own) = two_layers([&parts.0, &parts.1], &x);
+    let part = |a: &Array, axis: i32| shard(a, axis, &group).unwrap();
+    let expected = [
+        grads[0].clone(),
+        part(&grads[1], 0),
+        part(&grads[2], 0),
+        part(&grads[3], 1),
+        grads[4].clone(),
+    ];
+    for (found, expected) in own.iter().zip(&expected).chain([(&divided, &whole)]) {
+        assert_eq!(found.shape(), expected.shape());
+        let close = ops::allclose(found, expected, 1e-5, 1e-5, false).unwrap();
+        assert!(close.item::<bool>().unwrap(), "{found:?} {expected:?}");
+    }
+    let odd = AllToShardedLinear::from_linear(&second, &group)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        odd.contains("a length of 5 cannot be divided over"),
+        "{odd}"
+    );
 }
 
 #[test]

@@ -427,6 +427,8 @@ fn a_rank_that_is_killed_or_stopped_is_an_error_on_all_and_the_last_save_goes_on
 fn the_launcher_says_what_is_wrong_once() {
     let place = Place::new();
     for (args, word) in [
+        ("explain model --tokens 8 --ranks 1", "--ranks is 1"),
+        ("explain model --tokens 8 --ranks 2 --link 0", "--link is 0"),
         (
             "launch -- train",
             "the number of processes is not known here",

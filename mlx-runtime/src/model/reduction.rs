@@ -4,13 +4,10 @@
 
 use std::sync::Arc;
 
-use mlx_sys as sys;
-
 use super::accumulate::Sums;
 use super::{ParamGroups, TrainStep, Trainable};
-use crate::array::build_many;
 use crate::distributed::{all_sum, Group};
-use crate::handles::VectorArray;
+use crate::transforms::depends;
 use crate::{ops, Array, Dtype, Error, ErrorKind, Result};
 
 /// The most bytes of gradients that NCCL reduces at once, as in MLX's `average_gradients`. A smaller group of parameters is
@@ -119,7 +116,8 @@ impl Reduction {
     fn sum_each(&self, arrays: &[Array], mut last: Array) -> Result<Vec<Array>> {
         let mut sums = Vec::with_capacity(arrays.len());
         for array in arrays {
-            last = all_sum(&after(array, &last)?, Some(&self.group))?;
+            let array = depends(&[array], &[&last])?.swap_remove(0);
+            last = all_sum(&array, Some(&self.group))?;
             sums.push(last.clone());
         }
         Ok(sums)
@@ -141,17 +139,6 @@ pub(super) fn outputs(values: &[Array]) -> Result<(&Array, &Array, &[Array])> {
 /// A number as a float32 scalar.
 pub(super) fn scalar(a: &Array) -> Result<Array> {
     ops::astype(&ops::reshape(a, &[])?, Dtype::Float32)
-}
-
-/// `array`, evaluated after `before`.
-fn after(array: &Array, before: &Array) -> Result<Array> {
-    let inputs = VectorArray::from_refs("depends", &[array])?;
-    let dependencies = VectorArray::from_refs("depends", &[before])?;
-    let mut both = build_many("depends", &[array, before], |out, _| {
-        // SAFETY: both lists are valid.
-        unsafe { sys::mlx_depends(out, inputs.as_raw(), dependencies.as_raw()) }
-    })?;
-    Ok(both.swap_remove(0))
 }
 
 impl<M: Trainable> TrainStep<M> {

@@ -32,6 +32,7 @@ mod rope;
 mod rope_scaling;
 pub(crate) mod scalar;
 mod sequential;
+mod sharded;
 mod switch_linear;
 
 pub use crate::ops::{sigmoid, softmax, tanh};
@@ -60,4 +61,5 @@ pub use pooling::*;
 pub use rope::Rope;
 pub use rope_scaling::RopeScaling;
 pub use sequential::Sequential;
+pub use sharded::{shard, sum_gradients, AllToShardedLinear, ShardedToAllLinear};
 pub use switch_linear::SwitchLinear;

@@ -192,6 +192,7 @@ fn model<M: Block>(setup: Setup) -> Result<M> {
         scale: 1.7,
         keys: keys.iter().map(ToString::to_string).collect(),
         num_layers: -1,
+        ..LoraConfig::default()
     };
     add_lora(&mut model, &lora, &Key::new(5)?)?;
     // Fresh adapters are zero on one side, which would hide half of the gradients.

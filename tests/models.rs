@@ -339,6 +339,7 @@ fn frozen_layers_stay_frozen_and_adapters_stay() -> Result<()> {
         scale: 1.0,
         keys: keys(list),
         num_layers: 2,
+        ..LoraConfig::default()
     };
     assert!(add_lora(&mut model, &lora(&["mix", "other.mix"]), &Key::new(1)?).is_err());
     assert_eq!(add_lora(&mut model, &lora(&["mix"]), &Key::new(1)?)?, 2);
@@ -366,6 +367,7 @@ fn a_state_of_other_tensors_is_refused() -> Result<()> {
             scale: 1.0,
             keys: vec![key.to_string()],
             num_layers: -1,
+            ..LoraConfig::default()
         };
         add_lora(&mut model, &lora, &Key::new(1)?)?;
         let loss = |m: &Two, b: &[Array]| Ok(vec![m.loss(&b[0])?]);
@@ -446,6 +448,7 @@ fn weights_and_adapters_train_together() -> Result<()> {
         scale: 1.0,
         keys: vec!["first".to_string()],
         num_layers: -1,
+        ..LoraConfig::default()
     };
     add_lora(&mut model, &lora, &Key::new(1)?)?;
     model.unfreeze();

@@ -56,6 +56,7 @@ fn configurations_are_written_and_read() {
         scale: 20.0,
         keys: vec!["self_attn.q_proj".into()],
         num_layers: -1,
+        ..LoraConfig::default()
     };
     assert_eq!(
         from_value::<LoraConfig>(to_value(&lora).unwrap()).unwrap(),

@@ -353,6 +353,7 @@ fn packed_matrices_and_adapters_are_written_too() -> Result<()> {
             scale: 1.0,
             keys: vec!["joined".into()],
             num_layers: -1,
+            ..LoraConfig::default()
         };
         add_lora(&mut model, &lora, &Key::new(seed)?)?;
         Ok(model)

@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 
 use crate::model::cuts::Stack;
 use crate::model::layers::Cuts;
+use crate::nn::Segments;
 
 #[derive(Clone, Copy)]
 struct Flags {
@@ -36,6 +37,7 @@ thread_local! {
     // Apart from the cuts, because a value without a destructor can be read while the thread's other values are dropped.
     static FLAGS: Cell<Flags> = const { Cell::new(NONE) };
     static CUTS: RefCell<Cuts> = const { RefCell::new(Cuts::NONE) };
+    static SEGMENTS: RefCell<Option<Segments>> = const { RefCell::new(None) };
 }
 
 /// A change of this thread's state, until dropped.
@@ -130,6 +132,23 @@ pub(crate) fn with_cuts<T>(cuts: Cuts, f: impl FnOnce() -> T) -> (T, Vec<Stack>)
 /// Reads or changes the cuts of the stacks that run now.
 pub(crate) fn cuts<T>(f: impl FnOnce(&mut Cuts) -> T) -> T {
     CUTS.with_borrow_mut(f)
+}
+
+/// Runs `f` with several texts in each row, or with one.
+pub(crate) fn with_segments<T>(segments: Option<Segments>, f: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Segments>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SEGMENTS.replace(self.0.take());
+        }
+    }
+    let _restore = Restore(SEGMENTS.replace(segments));
+    f()
+}
+
+/// The texts in each row, if there are several.
+pub(crate) fn segments() -> Option<Segments> {
+    SEGMENTS.with_borrow(Clone::clone)
 }
 
 #[cfg(test)]

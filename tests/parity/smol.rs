@@ -128,6 +128,7 @@ fn steps(layers: i32, runs: &[(&str, f32)]) {
         scale: fact("scale") as f32,
         keys: dump.names("keys"),
         num_layers: layers,
+        ..LoraConfig::default()
     };
     adapt(&mut llama, &lora, 0.0);
     let adam = AdamW {
@@ -208,6 +209,8 @@ fn rows(dump: &Dump, b: usize) -> Batch {
                 .collect(),
             prompt: dump.ints(&format!("offset_{b}_{r}"))[0] as usize,
             keys: 1,
+            rejected: None,
+            reference: None,
         })
         .collect();
     let longest = dump.facts["longest"].as_u64().unwrap() as usize;

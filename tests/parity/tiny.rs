@@ -79,6 +79,7 @@ pub fn lora_of(dump: &Dump) -> LoraConfig {
         scale: dump.facts["scale"].as_f64().unwrap() as f32,
         keys: dump.names("keys"),
         num_layers: -1,
+        ..LoraConfig::default()
     }
 }
 

@@ -243,6 +243,7 @@ impl<M: Loss> Train for M {
             scale: 1.5,
             keys: vec!["head".to_string()],
             num_layers: -1,
+            ..LoraConfig::default()
         };
         add_lora(self, &lora, &Key::new(5)?)?;
         let random = |(_, a): &(String, Array)| {

@@ -189,6 +189,7 @@ impl Case {
                 scale: 20.0,
                 keys: M::keys(),
                 num_layers: -1,
+                ..LoraConfig::default()
             };
             add_lora(&mut model, &lora, &Key::new(2)?)?;
         } else {

@@ -30,6 +30,7 @@ fn tensors(layers: usize, lora: bool) -> Result<Vec<Array>> {
             scale: 20.0,
             keys: vec!["q_proj".into(), "v_proj".into()],
             num_layers: -1,
+            ..LoraConfig::default()
         };
         add_lora(&mut model, &config, &Key::new(2)?)?;
     } else {

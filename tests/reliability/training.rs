@@ -38,6 +38,7 @@ fn trainer(optimizer: impl Optimizer + 'static, options: TrainOptions) -> Result
         scale: 20.0,
         keys: vec!["q_proj".into(), "v_proj".into()],
         num_layers: -1,
+        ..LoraConfig::default()
     };
     add_lora(&mut model, &lora, &Key::new(2)?)?;
     let loss = |m: &Llama, b: &[Array]| {

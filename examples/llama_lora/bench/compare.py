@@ -77,6 +77,8 @@ def commands(a, model, row):
     ours = [a.binary, "bench", "--json", "--model", f"synth:{model}", *shape]
     ours += ["--grad-checkpoint", a.policy or again, *a.bench]
     peer = [sys.executable, HERE / "peer.py", "--model", model, *shape, "--grad-checkpoint", again]
+    ours += ["--fine-tune-type", a.fine_tune_type]
+    peer += ["--fine-tune-type", a.fine_tune_type]
     torch = [sys.executable, HERE / "peer_torch.py", "--model", model, "--batch-size", batch, "--tokens", tokens]
     torch += ["--steps", a.steps, "--warmup", a.warmup, "--dtype", a.dtype, "--grad-checkpoint", again]
     torch += ["--compile"] if a.torch == "compiled" else []
@@ -172,6 +174,7 @@ def main():
     p.add_argument("--learning-rate", type=float, default=1e-5)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--tolerance", type=float, default=0.01, help="largest relative difference of the losses")
+    p.add_argument("--fine-tune-type", choices=["lora", "full"], default="lora", help="full trains every tensor of all layers")
     p.add_argument("--policy", help="our --grad-checkpoint, instead of the row's")
     p.add_argument("--timeout", type=float, default=300, help="seconds that a process may take")
     p.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="for ours; may be repeated")

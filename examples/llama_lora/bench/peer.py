@@ -26,7 +26,12 @@ def measure(a):
     start = time.perf_counter()
     model = weights.build(config, getattr(mx, a.dtype), a.bits, a.group_size, a.weights_seed)
     load_seconds, load_peak = time.perf_counter() - start, mx.get_peak_memory()
-    weights.adapt(model, seed=a.seed)
+    if a.fine_tune_type == "full":
+        model.freeze()
+        for layer in model.layers:
+            layer.unfreeze()
+    else:
+        weights.adapt(model, seed=a.seed)
     if a.grad_checkpoint == "always":
         grad_checkpoint(model.layers[0])
     optimizer = optim.Adam(learning_rate=a.learning_rate)
@@ -68,6 +73,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(p)
     p.add_argument("--bits", type=int, default=16)
+    p.add_argument("--fine-tune-type", choices=["lora", "full"], default="lora")
     p.add_argument("--group-size", type=int, default=64)
     p.add_argument("--weights-seed", type=int, default=0)
     print(json.dumps(measure(p.parse_args())), flush=True)

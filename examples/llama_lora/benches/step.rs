@@ -46,6 +46,7 @@ fn main() -> Result<()> {
         scale: 20.0,
         keys: keys.iter().map(|k| format!("self_attn.{k}")).collect(),
         num_layers: -1,
+        ..LoraConfig::default()
     };
     add_lora(&mut model, &lora, &Key::new(2)?)?;
     let all = model.parameters();

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use mlx_runtime::model::{add_lora, lora_keys, unfreeze_layers, LoraConfig};
+use mlx_runtime::model::{
+    add_lora, all_lora_keys, lora_keys, unfreeze_layers, LoraConfig, LoraPattern,
+};
 use mlx_runtime::{io, ops, random, Array};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
@@ -18,7 +20,7 @@ use crate::checkpoint;
 use crate::cli::AdapterFormat;
 use crate::files::{is_named, read_json, write_atomic};
 use crate::peft;
-use crate::settings::{FineTune, LoraSettings, Packing, Settings};
+use crate::settings::{FineTune, LoraSettings, Packing, Pattern, Settings};
 use mlx_models::{CausalLm, Config};
 
 /// The weights' file in an adapter's folder.
@@ -211,20 +213,18 @@ impl Adapter {
         if self.config.fine_tune_type == FineTune::Full.name() {
             return self.replace(model, sizes);
         }
-        ensure!(
-            self.config.fine_tune_type == FineTune::Lora.name(),
-            "unsupported adapter in {}: expected lora or full, found {:?}: merge it into the model first, with\n  \
-             llama_lora fuse --adapter-path {}",
-            self.file.display(),
-            self.config.fine_tune_type,
-            self.file.parent().unwrap_or(Path::new(".")).display()
-        );
+        let kind: FineTune = self
+            .config
+            .fine_tune_type
+            .parse()
+            .map_err(anyhow::Error::msg)?;
         self.reorder(sizes)?;
         let n = self.config.num_layers;
         let layers = i32::try_from(sizes.num_hidden_layers)?;
         let config = lora_config(
             model,
             &self.config.lora_parameters.clone().into(),
+            kind,
             if n <= 0 { layers } else { n.min(layers) },
         );
         // The initial values do not matter because every one is replaced.
@@ -232,11 +232,14 @@ impl Adapter {
         let wanted = model.trainable();
         let misfit = self.misfit();
         if self.config.partial {
-            // Both halves are zero: nothing is added there, and nothing is learnt.
+            // Both halves are zero: nothing is added there, and nothing is learnt. Norms are the model's.
             for (name, array) in &wanted {
                 if !self.weights.contains_key(name) {
-                    let zeros = ops::zeros(array.shape(), array.dtype())?;
-                    self.weights.insert(name.clone(), zeros);
+                    let same = match name.ends_with(".m") {
+                        true => array.clone(),
+                        false => ops::zeros(array.shape(), array.dtype())?,
+                    };
+                    self.weights.insert(name.clone(), same);
                 }
             }
         }
@@ -345,30 +348,86 @@ impl From<LoraParameters> for LoraSettings {
             scale: p.scale,
             dropout: p.dropout,
             keys: p.keys.unwrap_or_default(),
+            patterns: Vec::new(),
         }
     }
 }
 
 /// The runtime's form of the settings. Without names, every matrix of a layer is adapted. The end of a name matches
 /// every name that ends with it; mlx-lm knows whole names alone.
-pub fn lora_config(model: &impl CausalLm, lora: &LoraSettings, num_layers: i32) -> LoraConfig {
+pub fn lora_config(
+    model: &impl CausalLm,
+    lora: &LoraSettings,
+    kind: FineTune,
+    num_layers: i32,
+) -> LoraConfig {
+    let keys = match lora.keys.is_empty() {
+        true => lora_keys(model),
+        false => whole_keys(&all_lora_keys(model), &lora.keys),
+    };
+    let pattern = |p: &Pattern| LoraPattern {
+        key: p.key.clone(),
+        rank: p.rank.unsigned_abs() as usize,
+        scale: p.scale as f32,
+    };
     LoraConfig {
         rank: lora.rank.unsigned_abs() as usize,
         scale: lora.scale as f32,
-        keys: whole_keys(lora_keys(model), &lora.keys),
+        keys,
         num_layers,
+        dora: kind == FineTune::Dora,
+        dropout: lora.dropout as f32,
+        patterns: lora.patterns.iter().map(pattern).collect(),
     }
 }
 
-/// The names in `known` that `keys` means, and the keys that mean none of them.
-fn whole_keys(known: Vec<String>, keys: &[String]) -> Vec<String> {
-    if keys.is_empty() {
-        return known;
+/// The tensors of an adapter of several ranks and scales as one of one rank and scale, which other programs can read:
+/// zeros make up for the rank, and B for the scale.
+pub fn uniform(
+    trainable: Vec<(String, Array)>,
+    lora: &LoraSettings,
+) -> Result<Vec<(String, Array)>> {
+    if lora.patterns.is_empty() {
+        return Ok(trainable);
     }
+    let zero = Array::scalar(0f32)?;
+    let mut out = Vec::with_capacity(trainable.len());
+    for (name, array) in trainable {
+        let (path, half) = name.rsplit_once('.').unwrap_or(("", &name));
+        let stacked = array.ndim() == 3;
+        let axis = match (half, stacked) {
+            ("lora_a", _) => 1,
+            ("lora_b", false) => 0,
+            ("lora_b", true) => 2,
+            _ => {
+                out.push((name, array));
+                continue;
+            }
+        };
+        let mut more = vec![(0, 0); array.ndim()];
+        more[axis].1 = lora.most() - array.shape()[axis];
+        let mut array = ops::pad(&array, &more, &zero)?;
+        let own = lora.patterns.iter().find(|p| ends_with(path, &p.key));
+        if let Some(own) = own.filter(|_| half == "lora_b") {
+            let by = Array::scalar((own.scale / lora.scale) as f32)?;
+            array = ops::multiply(&array, &by)?;
+        }
+        out.push((name, array));
+    }
+    Ok(out)
+}
+
+/// True if `path` is `key`, or ends with it.
+fn ends_with(path: &str, key: &str) -> bool {
+    let rest = path.strip_suffix(key);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// The names in `known` that `keys` means, and the keys that mean none of them.
+fn whole_keys(known: &[String], keys: &[String]) -> Vec<String> {
     let mut whole: Vec<String> = Vec::new();
     for key in keys {
-        let ending = format!(".{key}");
-        let means = |name: &&String| *name == key || name.ends_with(&ending);
+        let means = |name: &&String| ends_with(name, key);
         let mut meant: Vec<&String> = known.iter().filter(means).collect();
         if meant.is_empty() {
             meant.push(key);
@@ -385,7 +444,12 @@ fn whole_keys(known: Vec<String>, keys: &[String]) -> Vec<String> {
 /// The configuration that is saved beside the weights: the settings for loading, and those of training.
 pub fn config_json(settings: &Settings, num_layers: i32) -> Result<Value> {
     let mut all = serde_json::to_value(settings)?;
-    let lora = all["lora"].take();
+    // As `uniform` makes it.
+    let lora = serde_json::to_value(LoraSettings {
+        rank: settings.lora.most(),
+        patterns: Vec::new(),
+        ..settings.lora.clone()
+    })?;
     if let Value::Object(map) = &mut all {
         map.remove("lora");
         let full = settings.fine_tune_type == FineTune::Full;

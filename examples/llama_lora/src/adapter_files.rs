@@ -223,7 +223,14 @@ fn as_peft(
         let (path, leaf) = name
             .rsplit_once('.')
             .with_context(|| format!("unexpected tensor {name:?}"))?;
+        let table = peft::is_table(path);
+        ensure!(
+            !table || kind != "dora",
+            "PEFT has no DoRA of tables, which {path} is: write the model with fuse"
+        );
         let half = match leaf {
+            "lora_a" if table => peft::TABLE_HALVES[0],
+            "lora_b" if table => peft::TABLE_HALVES[1],
             "lora_a" => "lora_A.weight",
             "lora_b" => "lora_B.weight",
             "m" => peft::MAGNITUDE,

@@ -4,7 +4,9 @@
 
 use anyhow::{anyhow, Result};
 use mlx_runtime::model::{Checkpoint, Leaf, MemoryPlan, Model, TrainStep};
-use mlx_runtime::{memory, ops, Array, Dtype, ErrorKind};
+use mlx_runtime::{memory, Array, Dtype, ErrorKind};
+
+use crate::objective::Objective;
 
 /// The names of a command's flags, and their present values.
 #[derive(Clone, Copy, Debug)]
@@ -15,16 +17,8 @@ pub struct Flags {
     pub tokens: usize,
     /// The flag that makes rows shorter.
     pub tokens_flag: &'static str,
-}
-
-/// Tokens, targets and weights of a batch of this shape. The values do not matter.
-pub fn blank(rows: usize, tokens: usize) -> Result<[Array; 3]> {
-    let shape = [i32::try_from(rows)?, i32::try_from(tokens)?];
-    Ok([
-        ops::zeros(&shape, Dtype::Int32)?,
-        ops::zeros(&shape, Dtype::Int32)?,
-        ops::ones(&shape, Dtype::Float32)?,
-    ])
+    /// The arrays that a batch has.
+    pub objective: Objective,
 }
 
 /// Refuses a step if its plan does not fit in the memory limit, and suggests changes that fit.
@@ -85,6 +79,7 @@ fn now<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<String> {
 
 /// A line for each flag that makes the step smaller.
 fn lines<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<Vec<String>> {
+    let blank = |rows, tokens| flags.objective.blank(rows, tokens);
     let now = step.plan(&blank(flags.rows, flags.tokens)?)?;
     let mut lines = Vec::new();
     let verdict = |plan: &MemoryPlan| {

@@ -8,18 +8,18 @@ use mlx_models::{CausalLm, Visitor};
 use crate::ask::Asked;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, TrainArgs};
-use crate::data::{held_out, BatchOptions, Limit, Split};
+use crate::data::{held_out, BatchOptions, Data, Limit};
 use crate::demo;
 use crate::eval::{self, Score};
 use crate::files::write_atomic;
 use crate::output::{self, note, say, Quiet};
-use crate::plot;
-use crate::progress::{clock, Counter};
+use crate::progress::{clock, Counter, Spinner};
 use crate::random::Shuffle;
 use crate::ranks::{self, Ranks};
 use crate::session::{self, Opened, Session};
 use crate::settings::{bounds, FileSettings, Measured, Packing, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
+use crate::{plot, tensorboard};
 
 /// Runs the command of the command line.
 pub fn execute(cli: Cli) -> Result<()> {
@@ -37,6 +37,7 @@ pub fn execute(cli: Cli) -> Result<()> {
         Some(Command::Bench(args)) => bench(&args),
         Some(Command::Synth(args)) => crate::synth::run(&args),
         Some(Command::Digest(args)) => digest(&args),
+        Some(Command::Plot(args)) => plot::run(&args),
         Some(Command::Explain(args)) => crate::explain::run(&args),
     }
 }
@@ -94,11 +95,17 @@ fn train_on(args: &TrainArgs, stop: &Stop, ranks: &Ranks) -> Result<()> {
         let held = claim(&|| Claim::resumed(&folder))?;
         let saved = Saved::of_writer(&folder, ranks)?;
         let mut settings = Settings::resumed(args, saved.progressed.settings.clone())?;
+        let (done, asked) = (saved.progressed.iteration, settings.iters);
+        ensure!(
+            settings.epochs.is_some() || asked >= done,
+            "--iters is {asked}, but the run in {} has done {done} steps: expected more than that to go on, as it counts from the beginning",
+            folder.display()
+        );
         settings.adapter_path = folder;
         (settings, Some(saved), held)
     } else {
         let settings = Settings::resolve(args)?;
-        let held = claim(&|| Claim::new_run(&settings.adapter_path))?;
+        let held = claim(&|| Claim::new_run(&settings.adapter_path, args.overwrite))?;
         (settings, None, held)
     };
     ranks.saves_in(&settings.adapter_path);
@@ -135,7 +142,9 @@ impl Visitor for Train<'_> {
 
     fn visit<M: CausalLm>(self) -> Result<()> {
         let (name, packing) = (&self.settings.model, self.settings.quantize);
+        let loading = Spinner::new(&format!("loading {name}"));
         let session = Session::<M>::load(self.checkpoint, name, packing)?;
+        drop(loading);
         let prepared = train::prepare(session, self.settings, self.saved)?;
         let settings = prepared.settings.clone();
         prepared.compare(self.ranks)?;
@@ -144,7 +153,7 @@ impl Visitor for Train<'_> {
         let tested = settings.test && self.ranks.is_writer();
         if tested && outcome.finished && !self.stop.asked() {
             self.ranks.busy(Some("testing"));
-            let (session, data) = (&outcome.session, &settings.data);
+            let (session, data) = (&outcome.session, &settings.data());
             let most = usize::try_from(settings.test_batches).ok();
             let cut = settings.truncate || settings.compat;
             // The adapter is already saved, so a failure to print the score is ignored.
@@ -160,7 +169,8 @@ impl Visitor for Train<'_> {
 /// Reports the end of a run and the next command to type. A run that has saved nothing ends with the signal's exit
 /// code.
 pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Result<()> {
-    let sketch = plot::sketch(&outcome.metrics.train_curve(), 60, 8);
+    let columns = crate::progress::columns().saturating_sub(12).clamp(20, 60);
+    let sketch = plot::sketch(&outcome.metrics.train_curve(), columns, 8);
     if !sketch.is_empty() {
         note(sketch.trim_end());
     }
@@ -189,6 +199,22 @@ pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Resul
             "trained {} steps{left_out} in {took}; the adapter is in {folder}",
             outcome.iteration
         ));
+        let mut next = vec![
+            format!("llama_lora chat --adapter-path {folder}"),
+            format!("llama_lora fuse --adapter-path {folder}"),
+        ];
+        let reports = settings
+            .adapter_path
+            .join(tensorboard::FOLDER)
+            .display()
+            .to_string();
+        let project = settings.project_name.as_deref();
+        let shown = settings
+            .report_to
+            .iter()
+            .filter_map(|r| r.command(&reports, project));
+        next.extend(shown);
+        say(format_args!("next:\n  {}", next.join("\n  ")));
     } else {
         say(format_args!(
             "stopped after step {} of {} ({took}) and saved; go on with\n  llama_lora train --resume --adapter-path {folder}",
@@ -209,13 +235,14 @@ fn options(settings: &Settings) -> BatchOptions {
         buckets: settings.length_buckets,
         mask_prompt: settings.mask_prompt,
         compat: false,
+        packed: false,
     }
 }
 
 /// Measures a split, or its first batches if their number is limited.
 pub fn score<M: CausalLm>(
     session: &Session<M>,
-    data: &str,
+    data: &Data,
     split: &str,
     options: BatchOptions,
     cut: bool,
@@ -224,8 +251,9 @@ pub fn score<M: CausalLm>(
     let limit = Limit {
         tokens: options.longest,
         cut,
+        pairs: false,
     };
-    let mut rows = Split::require(data, split, &session.text, limit, options.mask_prompt)?;
+    let mut rows = data.require(split, &session.text, limit, options.mask_prompt)?;
     rows.check(&session.text)?;
     rows.keep_rows_with_targets(options.mask_prompt)?;
     let options = BatchOptions {
@@ -303,6 +331,7 @@ impl Visitor for Eval<'_> {
             buckets: DEFAULT_BUCKETS,
             mask_prompt: measured.mask_prompt,
             compat: false,
+            packed: false,
         };
         let Measured { data, truncate, .. } = &measured;
         let score = score(&session, data, &args.split, options, *truncate, None)?;

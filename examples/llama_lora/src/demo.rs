@@ -48,7 +48,7 @@ fn settings() -> Settings {
 pub fn run() -> Result<()> {
     let settings = settings();
     let stop = Stop::on_signals()?;
-    let _held = stop.hold(|| Claim::new_run(&settings.adapter_path))?;
+    let _held = stop.hold(|| Claim::new_run(&settings.adapter_path, true))?;
     let runtime = train::set_up(&settings)?;
     note(runtime.report());
     let start = Instant::now();
@@ -62,6 +62,7 @@ pub fn run() -> Result<()> {
     let limit = Limit {
         tokens: settings.max_seq_length,
         cut: false,
+        pairs: false,
     };
     let test = Split::require(DEFAULT_DATA, "test", &session.text, limit, true)?;
     let (sample, prompt, truth) = sample(&test, &session)?;
@@ -76,8 +77,9 @@ pub fn run() -> Result<()> {
         buckets: settings.length_buckets,
         mask_prompt: true,
         compat: false,
+        packed: false,
     };
-    let before = score(&session, DEFAULT_DATA, "test", options, false, None)?;
+    let before = score(&session, &DEFAULT_DATA.into(), "test", options, false, None)?;
     say(format_args!(
         "before: test loss {:.3}, exact match {:.0}%",
         before.loss,
@@ -92,7 +94,7 @@ pub fn run() -> Result<()> {
     }
 
     let session = &outcome.session;
-    let after = score(session, DEFAULT_DATA, "test", options, false, None)?;
+    let after = score(session, &DEFAULT_DATA.into(), "test", options, false, None)?;
     say(format_args!(
         "\nbefore: test loss {:.3}, exact match {:.0}%\nafter:  test loss {:.3}, exact match {:.0}%  (training took {})",
         before.loss,

@@ -9,6 +9,7 @@ use mlx_runtime::{ops, Array, Dtype};
 use crate::ask::Asked;
 use crate::data::{Batch, Row};
 use crate::mean::Mean;
+use crate::objective::{MeanRewards, Objective, Outcome};
 use crate::text::Text;
 use mlx_models::CausalLm;
 
@@ -106,19 +107,46 @@ fn add(mean: &mut Mean, losses: &Array, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// Loss alone, from the model's own loss function, as measured in training.
+/// Losses and rewards of batches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Losses {
+    /// Of targets, or of pairs if answers are compared.
+    pub mean: Mean,
+    /// Of pairs.
+    pub rewards: MeanRewards,
+}
+
+impl Losses {
+    /// The means; `None` if no batch has a target.
+    pub fn outcome(self) -> Option<Outcome> {
+        self.mean.value().map(|loss| Outcome {
+            loss,
+            rewards: self.rewards.mean(),
+        })
+    }
+}
+
+/// Loss alone, as measured in training.
 pub fn loss(
     model: &impl CausalLm,
     batches: &[(Vec<usize>, Batch)],
+    objective: Objective,
     mut progress: impl FnMut(usize),
-) -> Result<Mean> {
+) -> Result<Losses> {
     let mut mean = Mean::default();
+    let mut rewards = MeanRewards::default();
     for (done, (_, batch)) in batches.iter().enumerate() {
-        if batch.real > 0 {
+        if batch.real > 0 && objective.compares() {
+            let outcome = objective.outcome(&objective.loss(model, &objective.arrays(batch)?)?)?;
+            if let Some(more) = outcome.rewards {
+                mean.add(outcome.loss, more.pairs as usize);
+                rewards.add(more);
+            }
+        } else if batch.real > 0 {
             let [tokens, targets, mask] = arrays(batch)?;
             add(&mut mean, &model.losses(&tokens, &targets, &mask)?, batch)?;
         }
         progress(done + 1);
     }
-    Ok(mean)
+    Ok(Losses { mean, rewards })
 }

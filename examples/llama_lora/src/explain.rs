@@ -14,7 +14,7 @@ use crate::cli::ExplainArgs;
 use crate::files::write_atomic;
 use crate::output;
 use crate::session::{self, Opened};
-use crate::settings::{bounds, Packing, Settings};
+use crate::settings::{bounds, FineTune, Packing, Settings};
 
 /// Explains the model that the flags name.
 pub fn run(args: &ExplainArgs) -> Result<()> {
@@ -46,7 +46,7 @@ impl Visitor for Explain<'_> {
         lora.rank = self.args.lora_rank;
         lora.keys = self.args.lora_keys.clone().unwrap_or_default();
         if lora.rank > 0 {
-            let config = lora_config(&session.model, &lora, -1);
+            let config = lora_config(&session.model, &lora, FineTune::Lora, -1);
             add_lora(&mut session.model, &config, &random::key(0)?)?;
         }
         let reduction = self.args.ranks.map(|n| {

@@ -1,4 +1,4 @@
-//! Models by their names on the Hugging Face hub: `ORG/NAME`, or `ORG/NAME@REVISION`.
+//! Models and data sets by their names on the Hugging Face hub: `ORG/NAME`, or `ORG/NAME@REVISION`.
 //!
 //! The crate `hf-hub` downloads into the cache that Python's `huggingface_hub` uses, so that each finds what the other
 //! fetched. `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE` mean what they mean there. A download that broke off
@@ -26,6 +26,7 @@ const RETRIES: usize = 3;
 pub struct Name {
     id: String,
     revision: String,
+    data: bool,
 }
 
 impl Name {
@@ -45,11 +46,26 @@ impl Name {
         known.then(|| Name {
             id: id.to_owned(),
             revision: revision.to_owned(),
+            data: false,
         })
     }
 
+    /// A data set, at `revision` if one is given.
+    pub fn data_set(text: &str, revision: Option<&str>) -> Option<Name> {
+        let mut name = Name::parse(text)?;
+        name.data = true;
+        if let Some(revision) = revision {
+            name.revision = Name::parse(&format!("a/b@{revision}"))?.revision;
+        }
+        Some(name)
+    }
+
     fn repo(&self) -> Repo {
-        Repo::with_revision(self.id.clone(), RepoType::Model, self.revision.clone())
+        let kind = match self.data {
+            true => RepoType::Dataset,
+            false => RepoType::Model,
+        };
+        Repo::with_revision(self.id.clone(), kind, self.revision.clone())
     }
 }
 
@@ -69,9 +85,7 @@ impl fmt::Display for Name {
 /// If the hub does not have the model, or cannot be reached and the cache does not have it.
 pub fn fetch(name: &Name) -> Result<PathBuf> {
     let cache = cache()?;
-    let offline = variable("HF_HUB_OFFLINE")
-        .is_some_and(|v| !matches!(v.as_str(), "0" | "false" | "no" | "off"));
-    if offline {
+    if offline() {
         return cached(&cache, name).with_context(|| {
             format!("{name} is not in the cache {}, and HF_HUB_OFFLINE is set: unset it to download the model", cache.path().display())
         });
@@ -88,6 +102,93 @@ pub fn fetch(name: &Name) -> Result<PathBuf> {
             None => Err(explained(error, name)),
         },
     }
+}
+
+/// The folder of a data set in the cache, and its files that are `wanted`, which are downloaded if they are not there.
+///
+/// # Errors
+/// If the hub does not have the data set, or cannot be reached and the cache does not have it.
+pub fn fetch_data(name: &Name, wanted: impl Fn(&str) -> bool) -> Result<(PathBuf, Vec<String>)> {
+    let cache = cache()?;
+    let kept = || -> Option<(PathBuf, Vec<String>)> {
+        let root = cache.path().join(name.repo().folder_name());
+        let commit = fs::read_to_string(root.join("refs").join(&name.revision));
+        let commit = commit.unwrap_or_else(|_| name.revision.clone());
+        let folder = cache.repo(name.repo()).pointer_path(commit.trim());
+        let mut files = Vec::new();
+        below(&folder, "", &mut files);
+        files.retain(|file| wanted(file));
+        files.sort_unstable();
+        (!files.is_empty()).then_some((folder, files))
+    };
+    if offline() {
+        return kept().with_context(|| {
+            format!("the data set {name} is not in the cache {}, and HF_HUB_OFFLINE is set: unset it to download the data", cache.path().display())
+        });
+    }
+    match download_data(&cache, name, &wanted) {
+        Ok(found) => Ok(found),
+        Err(error) => match kept().filter(|_| !is_answer(&error)) {
+            Some(found) => {
+                note(format_args!(
+                    "the hub cannot be reached ({error:#}): {name} is used as the cache has it"
+                ));
+                Ok(found)
+            }
+            None => Err(explained(error, name)),
+        },
+    }
+}
+
+fn download_data(
+    cache: &Cache,
+    name: &Name,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(PathBuf, Vec<String>)> {
+    let repo = api(cache)?.repo(name.repo());
+    let info = repo.info()?;
+    let plain = |file: &str| !file.contains("..") && !file.starts_with('/');
+    let all = info.siblings.iter().map(|s| s.rfilename.clone());
+    let mut files: Vec<String> = all.filter(|file| plain(file) && wanted(file)).collect();
+    files.sort_unstable();
+    let folder = cache.repo(name.repo()).pointer_path(&info.sha);
+    let missing = files.iter().filter(|f| !folder.join(f).exists()).count();
+    if missing > 0 {
+        note(format_args!(
+            "fetching {missing} files of {name} to {}",
+            cache.path().display()
+        ));
+    }
+    for file in &files {
+        if !folder.join(file).exists() {
+            repo.download(file)
+                .with_context(|| format!("cannot download {file}"))?;
+        }
+    }
+    Ok((folder, files))
+}
+
+/// Names of files below a folder.
+fn below(top: &Path, inside: &str, files: &mut Vec<String>) {
+    for entry in fs::read_dir(top.join(inside))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = match inside {
+            "" => name,
+            inside => format!("{inside}/{name}"),
+        };
+        match entry.path().is_dir() {
+            true => below(top, &path, files),
+            false => files.push(path),
+        }
+    }
+}
+
+fn offline() -> bool {
+    variable("HF_HUB_OFFLINE").is_some_and(|v| !matches!(v.as_str(), "0" | "false" | "no" | "off"))
 }
 
 /// A variable of the environment that is not empty.
@@ -206,7 +307,8 @@ fn explained(error: anyhow::Error, name: &Name) -> anyhow::Error {
     let text = format!("{error:#}");
     let has = |words: &[&str]| words.iter().any(|w| text.contains(w));
     if has(&["status: 404"]) {
-        anyhow!("the Hugging Face hub has no model {name}: check the name, or give the path of a folder that exists")
+        let what = if name.data { "data set" } else { "model" };
+        anyhow!("the Hugging Face hub has no {what} {name}: check the name, or give the path of a folder that exists")
     } else if has(&["status: 401", "status: 403"]) {
         anyhow!("the Hugging Face hub does not hand out {name} without permission: accept its terms on the hub, and set HF_TOKEN or type hf auth login")
     } else if has(&["has no config.json", "changed while"]) {

@@ -48,6 +48,12 @@ pub struct TrainReport {
     /// The share of time in which the GPU works, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_utilization: Option<f64>,
+    /// Of pairs, the share of which the chosen answer has the higher reward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_accuracy: Option<f64>,
+    /// Of pairs, the mean difference of the rewards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_margin: Option<f64>,
     /// The ranks of the run, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranks: Option<RanksReport>,
@@ -75,9 +81,40 @@ pub struct ValidReport {
     pub val_loss: f64,
     /// Seconds that it took.
     pub val_time: f64,
+    /// As [`TrainReport::reward_accuracy`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_accuracy: Option<f64>,
+    /// As [`TrainReport::reward_margin`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_margin: Option<f64>,
 }
 
 impl Record {
+    /// Its values under the names that TensorBoard shows.
+    pub fn scalars(&self) -> Vec<(&'static str, f64)> {
+        let mut all = Vec::new();
+        match self {
+            Record::Train(r) => {
+                all.extend([
+                    ("train/loss", r.train_loss),
+                    ("train/learning_rate", r.learning_rate),
+                    ("train/iterations_per_second", r.iterations_per_second),
+                    ("train/tokens_per_second", r.tokens_per_second),
+                    ("train/trained_tokens", r.trained_tokens as f64),
+                    ("train/peak_memory_gb", r.peak_memory),
+                ]);
+                all.extend(r.reward_accuracy.map(|x| ("train/reward_accuracy", x)));
+                all.extend(r.reward_margin.map(|x| ("train/reward_margin", x)));
+            }
+            Record::Valid(r) => {
+                all.extend([("valid/loss", r.val_loss), ("valid/seconds", r.val_time)]);
+                all.extend(r.reward_accuracy.map(|x| ("valid/reward_accuracy", x)));
+                all.extend(r.reward_margin.map(|x| ("valid/reward_margin", x)));
+            }
+        }
+        all
+    }
+
     /// Steps done when it was written.
     pub fn iteration(&self) -> u64 {
         match self {
@@ -124,6 +161,19 @@ impl Metrics {
         };
         metrics.rewrite()?;
         Ok(metrics)
+    }
+
+    /// The reports in a file, to be looked at.
+    pub fn read(path: &Path) -> Result<Metrics> {
+        let text = read_text_within(path, 1 << 30)?;
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        Ok(Metrics {
+            path: path.to_owned(),
+            file: None,
+            records: lines.collect(),
+        })
     }
 
     /// Writes the whole file, and opens it for more lines.
@@ -203,6 +253,8 @@ mod tests {
             iteration,
             val_loss: 1.0,
             val_time: 0.5,
+            reward_accuracy: None,
+            reward_margin: None,
         })
     }
 

@@ -90,7 +90,7 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
         let pair = pairs.entry(path.to_owned()).or_default();
         let array = ops::astype(&ops::transpose(&array, &[1, 0])?, Dtype::Float32)?;
         match half {
-            "lora_A" => pair.a = Some(array),
+            "lora_A" | "lora_embedding_A" => pair.a = Some(array),
             _ => pair.b = Some(array),
         }
     }
@@ -106,6 +106,10 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
         ensure!(
             pair.m.is_some() == dora,
             "{path}: expected {MAGNITUDE} with use_dora, and none without it"
+        );
+        ensure!(
+            !dora || !is_table(&path),
+            "unsupported use_dora of the table {path}: PEFT scales what it adds alone"
         );
         if let Some(m) = pair.m {
             weights.insert(format!("{path}.m"), m);
@@ -238,18 +242,27 @@ impl Config {
 /// The end of the name of a tensor with norms.
 pub const MAGNITUDE: &str = "lora_magnitude_vector";
 
+/// The halves of the adapter of a table.
+pub const TABLE_HALVES: [&str; 2] = ["lora_embedding_A", "lora_embedding_B"];
+
+/// True if the matrix at `path` is a table of tokens.
+pub fn is_table(path: &str) -> bool {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    matches!(last, "embed_tokens" | "wte")
+}
+
 /// The path of the matrix and the half, of a name such as `base_model.model.lm_head.lora_A.weight`; PEFT once put its
 /// own name of the adapter before the last word.
 fn place(name: &str) -> Option<(&str, &str)> {
     let name = name.strip_prefix("base_model.model.").unwrap_or(name);
-    // The norms were a bare tensor once.
-    let rest = name
-        .strip_suffix(".weight")
-        .or(Some(name).filter(|n| n.contains(MAGNITUDE)))?;
+    // The norms were a bare tensor once, and the halves of tables are.
+    let bare = |n: &&str| n.contains(MAGNITUDE) || TABLE_HALVES.iter().any(|half| n.contains(half));
+    let rest = name.strip_suffix(".weight").or(Some(name).filter(bare))?;
     let rest = rest.strip_suffix(".default").unwrap_or(rest);
     let (path, half) = rest.rsplit_once('.')?;
     let path = path.strip_prefix("transformer.").unwrap_or(path);
-    matches!(half, "lora_A" | "lora_B" | MAGNITUDE).then_some((path, half))
+    let known = matches!(half, "lora_A" | "lora_B" | MAGNITUDE) || TABLE_HALVES.contains(&half);
+    known.then_some((path, half))
 }
 
 /// The stack that holds an expert's matrix here, and the number of the expert.

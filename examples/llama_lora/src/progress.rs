@@ -5,6 +5,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use console::{style, Term};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::metrics::{TrainReport, ValidReport};
@@ -90,29 +91,103 @@ impl Progress {
             .gpu_utilization
             .map(|u| format!(", GPU {:.0} %", u * 100.0));
         let busy = busy.unwrap_or_default();
-        self.line(&format!(
-            "step {:>5}/{}: train loss {:.3}, {:.0} tok/s, {:.2} steps/s, peak {:.2} GB{busy}, ETA {}",
-            r.iteration,
-            self.total,
-            r.train_loss,
-            r.tokens_per_second,
-            r.iterations_per_second,
-            r.peak_memory,
-            clock(left),
-        ));
+        let mut fields = vec![
+            self.at(r.iteration),
+            format!("train loss {:>8.3}", r.train_loss),
+            format!("lr {:<8}", format!("{:.2e}", r.learning_rate)),
+            format!("{:>7.0} tok/s", r.tokens_per_second),
+            format!("{:>9} tokens", r.trained_tokens),
+            format!("{:>6.2} GB{busy}", r.peak_memory),
+        ];
+        if let (Some(accuracy), Some(margin)) = (r.reward_accuracy, r.reward_margin) {
+            fields.insert(
+                2,
+                format!(
+                    "told apart {:>3.0} %, margin {margin:>7.3}",
+                    100.0 * accuracy
+                ),
+            );
+        }
+        fields.push(format!("ETA {}", clock(left)));
+        self.row(&fields);
     }
 
     /// A report of an evaluation.
     pub fn valid(&self, r: &ValidReport) {
-        self.line(&format!(
-            "step {:>5}/{}: valid loss {:.3} ({:.1} s)",
-            r.iteration, self.total, r.val_loss, r.val_time
-        ));
+        let mut fields = vec![
+            self.at(r.iteration),
+            format!("valid loss {:>8.3}", r.val_loss),
+        ];
+        if let (Some(accuracy), Some(margin)) = (r.reward_accuracy, r.reward_margin) {
+            fields.push(format!(
+                "told apart {:>3.0} %, margin {margin:>7.3}",
+                100.0 * accuracy
+            ));
+        }
+        fields.push(format!("{:.1} s", r.val_time));
+        self.row(&fields);
+    }
+
+    fn at(&self, iteration: u64) -> String {
+        let wide = self.total.to_string().len().max(5);
+        format!("step {iteration:>wide$}/{}", self.total)
+    }
+
+    /// A line of columns, of which a narrow terminal shows the first ones. The losses stand out, where there are colours.
+    fn row(&self, fields: &[String]) {
+        let width = columns();
+        let mut line = String::new();
+        let mut used = 0;
+        for (i, field) in fields.iter().enumerate() {
+            let more = field.chars().count() + 2;
+            if i > 1 && used + more > width {
+                break;
+            }
+            used += more;
+            let shown = match i {
+                1 => style(field).for_stderr().bold(),
+                _ => style(field).for_stderr().dim(),
+            };
+            line += &format!("{}{shown}", if i > 0 { "  " } else { "" });
+        }
+        self.line(&line);
     }
 
     /// Takes the bar away.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The columns of the terminal; where there is none, as many as it takes.
+pub fn columns() -> usize {
+    let term = Term::stderr();
+    match term.is_term() {
+        true => usize::from(term.size().1).max(20),
+        false => usize::MAX,
+    }
+}
+
+/// Something that takes a while, on a terminal.
+pub struct Spinner(Option<ProgressBar>);
+
+impl Spinner {
+    /// Shows `what` until it is dropped.
+    pub fn new(what: &str) -> Spinner {
+        let shown = std::io::stderr().is_terminal() && !output::is_mute();
+        Spinner(shown.then(|| {
+            let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        }))
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }
     }
@@ -124,7 +199,8 @@ pub struct Counter(Option<ProgressBar>);
 impl Counter {
     /// Shows `what` and a bar of `total` on a terminal; elsewhere nothing.
     pub fn new(what: &str, total: usize) -> Counter {
-        Counter(std::io::stderr().is_terminal().then(|| {
+        let shown = std::io::stderr().is_terminal() && !output::is_mute();
+        Counter(shown.then(|| {
             let bar = ProgressBar::new(total as u64).with_message(what.to_owned());
             if let Ok(style) = ProgressStyle::with_template(BAR) {
                 bar.set_style(style.progress_chars("━╸─"));

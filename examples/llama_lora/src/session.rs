@@ -67,7 +67,6 @@ impl<M: CausalLm> Session<M> {
             config,
             weights,
             block_size,
-            names,
             text,
             ..
         } = checkpoint;
@@ -86,7 +85,6 @@ impl<M: CausalLm> Session<M> {
         advice::check_weights(weights.values(), dtype, packed, memory::limit()?)
             .with_context(|| format!("cannot load {name}"))?;
         let mut options = LoadOptions::new(dtype);
-        options.names = names;
         // A request for packed weights keeps those that are already packed.
         options.unpack = (cpu || loading.unpack) && loading.packing.is_none();
         options.quantize = loading.packing.map(Into::into);

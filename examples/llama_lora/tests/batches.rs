@@ -20,6 +20,8 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
                     tokens,
                     prompt,
                     keys,
+                    rejected: None,
+                    reference: None,
                 }
             })
             .collect()
@@ -34,6 +36,7 @@ fn options() -> impl Strategy<Value = BatchOptions> {
             buckets,
             mask_prompt,
             compat: false,
+            packed: false,
         }
     })
 }
@@ -179,6 +182,8 @@ fn too_few_rows_for_mlx_lms_batches_is_an_error() {
         tokens: vec![1, 2],
         prompt: 0,
         keys: 1,
+        rejected: None,
+        reference: None,
     }];
     let o = BatchOptions {
         batch_size: 2,
@@ -186,6 +191,7 @@ fn too_few_rows_for_mlx_lms_batches_is_an_error() {
         buckets: 4,
         mask_prompt: false,
         compat: true,
+        packed: false,
     };
     assert!(Batches::new(&rows, o, Shuffle::numpy(0)).is_err());
 }

@@ -73,6 +73,7 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
         let limit = Limit {
             tokens: 512,
             cut: false,
+            pairs: false,
         };
         let split = Split::require(&path("data"), "test", text, limit, true).unwrap();
         let options = BatchOptions {
@@ -81,6 +82,7 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
             buckets: 4,
             mask_prompt: true,
             compat: false,
+            packed: false,
         };
         let batches = held_out(&split.rows, options, None, &mut Shuffle::new(0)).unwrap();
         let asked = Asked::of(&split.examples, &split.rows, text).unwrap();
@@ -122,6 +124,7 @@ fn the_prompt_ends_where_the_two_texts_part() {
     let limit = Limit {
         tokens: 512,
         cut: false,
+        pairs: false,
     };
     let line = json!({"prompt": "question", "completion": "yes"}).to_string();
     let split = Split::parse("test".into(), &line, &text, limit, true).unwrap();

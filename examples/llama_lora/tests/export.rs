@@ -1,4 +1,5 @@
-//! Covers GGUF files that `fuse --export-gguf` writes: names, order of rows, blocks, metadata and tokenizer.
+//! Covers GGUF files that `fuse --export-gguf` writes, and that they are read as the folders that they were made of: names,
+//! order of rows, blocks, metadata and tokenizer.
 //!
 //! llama.cpp is the reference. `export/check.py` loads every file that this test writes in it, compares its numbers with
 //! mlx-lm's on the folder, and keeps the checksums of the files that passed in `export/verified.json`. With
@@ -8,14 +9,16 @@
 
 mod common;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::{write_tokenizer, Place};
+use llama_lora::checkpoint::{self, Checkpoint};
 use llama_lora::fetch::sha256;
 use mlx_models::{dispatch, CausalLm, Config, Visitor};
-use mlx_runtime::model::init;
+use mlx_runtime::model::{init, load, LoadOptions};
+use mlx_runtime::nn::{KvCache, RopeScaling};
 use mlx_runtime::{io, random, Array, Dtype};
 use serde_json::{json, Map, Value};
 
@@ -159,6 +162,89 @@ fn write_sentencepiece(folder: &Path, prefix: bool) {
     std::fs::write(folder.join("tokenizer_config.json"), config.to_string()).unwrap();
 }
 
+fn write_family(folder: &Path, family: &str, more: &Value) {
+    write_model(folder, &config(family, more));
+    match family {
+        "mistral" | "phi3" => write_sentencepiece(folder, true),
+        f if f.starts_with("gemma") => write_sentencepiece(folder, false),
+        _ => {
+            write_tokenizer(&folder.join("tokenizer.json"));
+            let tokens = json!({"bos_token": "<s>", "eos_token": "</s>"});
+            std::fs::write(folder.join("tokenizer_config.json"), tokens.to_string()).unwrap();
+        }
+    }
+}
+
+/// The logits of a few tokens.
+struct Logits(Checkpoint);
+
+impl Visitor for Logits {
+    type Output = Vec<f32>;
+
+    fn visit<M: CausalLm>(self) -> Vec<f32> {
+        let mut options = LoadOptions::new(Dtype::Float32);
+        options.strict = true;
+        let config = Arc::new(self.0.config);
+        let model: M = load(&config, self.0.weights.into(), &options).unwrap();
+        let tokens: Vec<i32> = (0..12).map(|i| i * 23).collect();
+        let tokens = Array::from_slice(&tokens, &[1, 12]).unwrap();
+        let logits = model.logits(&tokens, &mut KvCache::off()).unwrap();
+        logits.to_vec().unwrap()
+    }
+}
+
+#[test]
+fn a_file_is_read_as_the_folder_that_it_was_made_of() {
+    let place = Place::new();
+    let texts = [
+        "the world or her",
+        "two  spaces\nand a line",
+        " Grüße, 世界 🦙",
+        "",
+        "well</s>the<s>",
+    ];
+    for (family, more) in configs() {
+        write_family(&place.path(family), family, &more);
+        place.ok(&format!(
+            "fuse --no-adapter --model {family} --save-path out --overwrite --export-gguf --gguf-path {family}.gguf --gguf-type f32"
+        ));
+        let file = format!("out/{family}.gguf");
+        let [folder, read] = [family, &file]
+            .map(|name| checkpoint::open(place.path(name).to_str().unwrap()).unwrap());
+        for text in texts {
+            let ids = |c: &Checkpoint| c.text.encode(text, true).unwrap();
+            assert_eq!(ids(&read), ids(&folder), "{family} {text:?}");
+        }
+        assert_eq!(read.text.eos(), folder.text.eos(), "{family}");
+        // llama.cpp computes Mistral as a Llama, and a rotation by a table of factors.
+        let mut config = read.config.clone();
+        config.family = folder.config.family;
+        config.rope_scaling = folder.config.rope_scaling.clone();
+        assert_eq!(config, folder.config, "{family}");
+        let names = |c: &Checkpoint| c.weights.keys().cloned().collect::<BTreeSet<String>>();
+        assert_eq!(names(&read), names(&folder), "{family}");
+        let described = read.beside.config();
+        let table = matches!(folder.config.rope_scaling, Some(RopeScaling::Llama3 { .. }));
+        assert_eq!(described.is_err(), table, "{family}");
+        if let Ok(json) = described {
+            assert_eq!(
+                Config::parse(&json.to_string()).unwrap(),
+                read.config,
+                "{family}"
+            );
+        }
+        let wanted = dispatch(folder.config.family, Logits(folder));
+        let found = dispatch(read.config.family, Logits(read));
+        assert_eq!(found.len(), wanted.len(), "{family}");
+        for (a, b) in found.iter().zip(&wanted) {
+            assert!(
+                (a - b).abs() <= 1e-4 * (1.0 + b.abs()),
+                "{family}: {a} and {b}"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_family_and_type_is_the_file_that_llama_cpp_ran() {
     let place = Place::new();
@@ -169,16 +255,7 @@ fn every_family_and_type_is_the_file_that_llama_cpp_ran() {
     let mut found = BTreeMap::new();
     for (family, more) in configs() {
         let folder = root.join(family);
-        write_model(&folder, &config(family, &more));
-        match family {
-            "mistral" | "phi3" => write_sentencepiece(&folder, true),
-            f if f.starts_with("gemma") => write_sentencepiece(&folder, false),
-            _ => {
-                write_tokenizer(&folder.join("tokenizer.json"));
-                let tokens = json!({"bos_token": "<s>", "eos_token": "</s>"});
-                std::fs::write(folder.join("tokenizer_config.json"), tokens.to_string()).unwrap();
-            }
-        }
+        write_family(&folder, family, &more);
         for kind in ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1"] {
             let out = root.join(format!("{family}-{kind}"));
             let file = format!("{kind}.gguf");

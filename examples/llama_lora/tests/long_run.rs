@@ -29,6 +29,8 @@ fn rows() -> Vec<Row> {
                     .collect(),
                 prompt: 0,
                 keys: 1,
+                rejected: None,
+                reference: None,
             }
         })
         .collect()
@@ -50,6 +52,7 @@ fn a_thousand_steps_of_mixed_lengths_take_no_more_memory() {
         scale: 20.0,
         keys: keys.to_vec(),
         num_layers: -1,
+        ..LoraConfig::default()
     };
     add_lora(&mut session.model, &lora, &Key::new(1).unwrap()).unwrap();
     let loss = |m: &Llama, b: &[Array]| Ok(vec![m.loss(&b[0], &b[1], &b[2])?]);
@@ -62,6 +65,7 @@ fn a_thousand_steps_of_mixed_lengths_take_no_more_memory() {
         buckets: BUCKETS,
         mask_prompt: false,
         compat: false,
+        packed: false,
     };
     let mut batches = Batches::new(&rows, options, Shuffle::new(3)).unwrap();
 

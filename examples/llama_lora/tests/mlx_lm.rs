@@ -67,6 +67,8 @@ fn perplexity_by_the_path_of_eval() {
         tokens: ids.clone(),
         prompt: 0,
         keys: 1,
+        rejected: None,
+        reference: None,
     };
     let options = BatchOptions {
         batch_size: 1,
@@ -74,6 +76,7 @@ fn perplexity_by_the_path_of_eval() {
         buckets: DEFAULT_BUCKETS,
         mask_prompt: false,
         compat: false,
+        packed: false,
     };
     let batches = data::held_out(
         std::slice::from_ref(&row),
@@ -114,6 +117,7 @@ fn exact_match_is_what_decoding_says() {
     let limit = Limit {
         tokens: 256,
         cut: false,
+        pairs: false,
     };
     let mut split = Split::parse("test".into(), &lines, &session.text, limit, false).unwrap();
     let mut exact = Vec::new();
@@ -124,6 +128,7 @@ fn exact_match_is_what_decoding_says() {
             buckets: DEFAULT_BUCKETS,
             mask_prompt: true,
             compat: false,
+            packed: false,
         };
         let mut shuffle = llama_lora::random::Shuffle::new(0);
         let batches = data::held_out(&split.rows, options, None, &mut shuffle).unwrap();

@@ -29,29 +29,49 @@ struct PathOf {
 const PATHS: &[PathOf] = &[
     PathOf {
         argument: "train config",
-        line: "train --iters 1 --model model --data data --config {}",
+        line: "train --overwrite --iters 1 --model model --data data --config {}",
         // A file without settings is one.
         takes: &["empty"],
     },
     PathOf {
         argument: "train model",
-        line: "train --iters 1 --data data --model {}",
+        line: "train --overwrite --iters 1 --data data --model {}",
         takes: &[],
     },
     PathOf {
         argument: "train data",
-        line: "train --iters 1 --model model --data {}",
+        line: "train --overwrite --iters 1 --model model --data {}",
         takes: &[],
     },
     PathOf {
         argument: "train adapter_path",
-        line: "train --iters 1 --model model --data data --adapter-path {}",
+        line: "train --overwrite --iters 1 --model model --data data --adapter-path {}",
         takes: &["folder", "missing", "not-utf-8"],
     },
     PathOf {
         argument: "train resume_adapter_file",
-        line: "train --iters 1 --model model --data data --resume-adapter-file {}",
+        line: "train --overwrite --iters 1 --model model --data data --resume-adapter-file {}",
         takes: &[],
+    },
+    PathOf {
+        argument: "train reference_model",
+        line: "train --overwrite --iters 1 --model model --data pairs --loss dpo --reference-model {}",
+        takes: &[],
+    },
+    PathOf {
+        argument: "lora reference_model",
+        line: "lora --train --overwrite --iters 1 --model model --data pairs --loss dpo --reference-model {}",
+        takes: &[],
+    },
+    PathOf {
+        argument: "plot runs",
+        line: "plot {}",
+        takes: &[],
+    },
+    PathOf {
+        argument: "plot out",
+        line: "plot adapters --out {}",
+        takes: &["empty", "missing", "dangling", "not-utf-8"],
     },
     PathOf {
         argument: "eval model",
@@ -151,33 +171,45 @@ const PATHS: &[PathOf] = &[
     },
     PathOf {
         argument: "lora config",
-        line: "lora --train --iters 1 --model model --data data --config {}",
+        line: "lora --train --overwrite --iters 1 --model model --data data --config {}",
         takes: &["empty"],
     },
     PathOf {
         argument: "lora model",
-        line: "lora --train --iters 1 --data data --model {}",
+        line: "lora --train --overwrite --iters 1 --data data --model {}",
         takes: &[],
     },
     PathOf {
         argument: "lora data",
-        line: "lora --train --iters 1 --model model --data {}",
+        line: "lora --train --overwrite --iters 1 --model model --data {}",
         takes: &[],
     },
     PathOf {
         argument: "lora adapter_path",
-        line: "lora --train --iters 1 --model model --data data --adapter-path {}",
+        line: "lora --train --overwrite --iters 1 --model model --data data --adapter-path {}",
         takes: &["folder", "missing", "not-utf-8"],
     },
     PathOf {
         argument: "lora resume_adapter_file",
-        line: "lora --train --iters 1 --model model --data data --resume-adapter-file {}",
+        line: "lora --train --overwrite --iters 1 --model model --data data --resume-adapter-file {}",
         takes: &[],
     },
 ];
 
 /// Arguments that name no file, by clap's names.
 const NO_PATHS: &[&str] = &[
+    "beta",
+    "decay_matrices_only",
+    "lora_alpha",
+    "lora_rank_pattern",
+    "lora_scale_pattern",
+    "loraplus_lr_ratio",
+    "loss",
+    "overwrite",
+    "packing",
+    "rslora",
+    "simpo_gamma",
+    "verbose",
     "bandwidth",
     "batch_size",
     "chat_template_config",
@@ -338,6 +370,8 @@ fn settled(out: &Output, takes: bool, what: &str) -> String {
 #[test]
 fn every_path_of_every_command() {
     let place = Place::new();
+    let pair = r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#;
+    place.write("pairs/train.jsonl", pair);
     place.train("");
     let mut runs = 0;
     for path in PATHS {

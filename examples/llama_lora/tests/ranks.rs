@@ -55,6 +55,14 @@ fn launch(place: &Place, n: usize, args: &str) -> String {
 #[test]
 fn losses_are_those_of_one_process_with_the_whole_batch() {
     let place = Place::new();
+    for (split, rows) in [("train", 7), ("valid", 3)] {
+        let pair = |i: usize| {
+            let (chosen, rejected) = ("x".repeat(i % 3 + 1), "y".repeat(i % 4 + 1));
+            json!({"prompt": format!("{i}?"), "chosen": chosen, "rejected": rejected}).to_string()
+        };
+        let lines: Vec<String> = (0..rows).map(pair).collect();
+        place.write(&format!("pairs/{split}.jsonl"), &lines.join("\n"));
+    }
     // Twelve rows in batches of five: the last batch of a pass has two, so that two of four ranks have none.
     for (name, more) in [
         ("plain", "--iters 8 --batch-size 5 --val-batches -1"),
@@ -67,6 +75,8 @@ fn losses_are_those_of_one_process_with_the_whole_batch() {
             "--iters 10 --batch-size 5 --grad-accumulation-steps 3 --optimizer adamw --max-grad-norm 0.3",
         ),
         ("whole", "--iters 6 --batch-size 4 --fine-tune-type full --num-layers 1 --optimizer muon"),
+        ("pairs", "--iters 6 --batch-size 3 --data pairs --loss dpo --val-batches -1"),
+        ("packed", "--iters 6 --batch-size 3 --packing --max-seq-length 64"),
     ] {
         // Adam with a large step makes the last bit of a small gradient count.
         let run = format!("{TRAIN} --learning-rate 1e-3 {more}");
@@ -75,11 +85,11 @@ fn losses_are_those_of_one_process_with_the_whole_batch() {
             let said = launch(&place, n, &format!("{run} --adapter-path {name}-{n}"));
             assert!(said.contains(&format!("{n} ranks over ring")), "{said}");
             // One rank prints.
-            assert_eq!(said.matches("training on 12 rows").count(), 1, "{said}");
+            assert_eq!(said.matches("gradients of a step").count(), 1, "{said}");
             same_losses(&place, &format!("{name}-1"), &format!("{name}-{n}"));
         }
     }
-    println!("4 kinds of run: 2 and 4 ranks have the losses of one process to 1e-6");
+    println!("6 kinds of run: 2 and 4 ranks have the losses of one process to 1e-6");
 }
 
 #[test]

@@ -283,8 +283,31 @@ fn a_run_says_what_it_takes_and_stops_before_it_where_that_is_too_much() {
     let place = Place::new();
     let out = place.run(&format!("{TRAIN} --iters 1"));
     let text = common::text(&out.stderr);
-    assert!(text.contains("memory, for batches of up to"), "{text}");
+    for words in [
+        "model      model: llama, ",
+        " parameters, float32",
+        "trained    lora of rank 2",
+        "planned, for batches of up to",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // The parts of the memory are said on request.
+    assert!(!text.contains("layers keep what they need"), "{text}");
+    let out = place.run(&format!("{TRAIN} --iters 1 -v"));
+    let text = common::text(&out.stderr);
     assert!(text.contains("layers keep what they need"), "{text}");
+    // What comes next is what can be typed.
+    let said = common::text(&out.stdout);
+    for command in said
+        .lines()
+        .filter_map(|l| l.strip_prefix("  llama_lora fuse"))
+    {
+        place.ok(&format!("fuse{command} --overwrite"));
+    }
+    assert!(
+        said.contains("llama_lora chat --adapter-path adapters"),
+        "{said}"
+    );
 
     let message = place.fails(&format!(
         "{TRAIN} --iters 1 --memory-limit 250KB --adapter-path b"

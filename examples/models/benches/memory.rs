@@ -51,6 +51,7 @@ fn step(case: &Case, policy: Checkpoint) -> Result<(TrainStep<Llama>, Vec<Array>
             scale: 20.0,
             keys: keys.iter().map(|k| format!("self_attn.{k}")).collect(),
             num_layers: -1,
+            ..LoraConfig::default()
         };
         add_lora(&mut model, &lora, &Key::new(2)?)?;
     }

@@ -81,6 +81,7 @@ fn loaded(case: Case, dtype: Dtype) -> Result<Llama> {
         scale: 4.0,
         keys: case.keys.iter().map(|k| (*k).to_owned()).collect(),
         num_layers: -1,
+        ..LoraConfig::default()
     };
     add_lora(&mut model, &lora, &random::key(8)?)?;
     // Both matrices away from zero, so that each has a gradient.

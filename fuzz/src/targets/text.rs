@@ -17,24 +17,26 @@ pub fn vocabulary(input: &[u8]) {
             .filter_map(|v| v.as_str().map(String::from))
             .collect()
     };
-    let types = all["types"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let numbers = |key: &str| -> Vec<f64> {
+        let list = all[key].as_array().map(Vec::as_slice).unwrap_or_default();
+        list.iter().map(|v| v.as_f64().unwrap_or(1.0)).collect()
+    };
     let text = |key: &str| all[key].as_str().map(String::from);
     let id = |key: &str| all[key].as_u64().and_then(|n| u32::try_from(n).ok());
     let vocab = GgufVocab {
         model: text("model").unwrap_or_else(|| "gpt2".into()),
         pre: text("pre"),
         tokens: texts("tokens"),
-        types: types
-            .iter()
-            .map(|v| v.as_i64().unwrap_or(1) as i32)
-            .collect(),
+        types: numbers("types").iter().map(|n| *n as i32).collect(),
         merges: texts("merges"),
+        scores: numbers("scores").iter().map(|n| *n as f32).collect(),
         bos: id("bos"),
         eos: id("eos"),
-        add_bos: all["add_bos"].as_bool().unwrap_or(false),
+        eot: id("eot"),
+        unknown: id("unknown"),
+        add_bos: all["add_bos"].as_bool(),
+        add_eos: all["add_eos"].as_bool(),
+        space_prefix: all["add_space_prefix"].as_bool().unwrap_or(true),
         template: text("template"),
     };
     let Ok(text) = from_gguf(vocab) else {
@@ -83,7 +85,11 @@ pub fn jsonl(input: &[u8]) {
         return;
     };
     for cut in [false, true] {
-        let limit = Limit { tokens: 64, cut };
+        let limit = Limit {
+            tokens: 64,
+            cut,
+            pairs: cut,
+        };
         let _ = Split::parse("fuzz.jsonl".into(), &content, &text, limit, cut);
     }
 }

@@ -409,6 +409,8 @@ fn segment<M: Stacked>(
         })
         .collect();
     let (layers, run) = (layers.to_vec(), run.clone());
+    // The backward pass runs the body again, after the scope has ended.
+    let segments = context::segments();
     let body = move |inputs: &[Array]| {
         let (floats, mut params) = inputs.split_at(width);
         let mut floats = floats.iter();
@@ -428,7 +430,9 @@ fn segment<M: Stacked>(
             extra,
             collected: Vec::new(),
         };
-        plain(&layers, first, &mut state, &mut KvCache::off(), &run)?;
+        context::with_segments(segments.clone(), || {
+            plain(&layers, first, &mut state, &mut KvCache::off(), &run)
+        })?;
         state.carried.append(&mut state.collected);
         match &state.carried[..] {
             [_] => Ok(state.carried),

@@ -39,7 +39,9 @@ pub use groups::ParamGroups;
 pub use layers::Checkpoint;
 pub use load_options::{LoadOptions, Weights};
 pub use loader::{init, load, Loader};
-pub use lora::{add_lora, lora_keys, unfreeze_layers, LoraConfig};
+pub use lora::{
+    add_lora, all_lora_keys, lora_keys, set_dropout_key, unfreeze_layers, LoraConfig, LoraPattern,
+};
 pub use memory_plan::{MemoryPlan, Spans};
 pub use quantise::Quantization;
 pub use start::Started;

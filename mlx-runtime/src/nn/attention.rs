@@ -6,7 +6,7 @@ use super::linear::Joined;
 use super::{KvCache, Rope};
 use crate::__private::ops::{scaled_dot_product_attention, Mask};
 use crate::kernels::attention::{self, causal, joined_heads, Heads, Turn};
-use crate::{ops, Array, Error, ErrorKind, Result};
+use crate::{context, ops, Array, Error, ErrorKind, Result};
 
 /// `q [B, L, heads * D]`, `k` and `v` `[B, L, kv_heads * D]` -> `[B, L, heads * D]`: heads are split
 /// off and rotated, keys and values go through the cache, each query attends to its own position
@@ -47,7 +47,8 @@ pub fn attention(
     let keys = length.saturating_add(cache.offset());
     let window = window.filter(|n| *n < keys);
     // The kernels rotate whole heads.
-    if rope.only_rotates(head_dim) && !cache.is_on() && window.is_none() {
+    let packed = context::segments().is_some();
+    if rope.only_rotates(head_dim) && !cache.is_on() && window.is_none() && !packed {
         let turn = Turn {
             head_dim,
             traditional: rope.traditional(),
@@ -68,9 +69,11 @@ pub fn attention(
     let q = rope.forward(&heads(q, head_dim)?, cache)?;
     let k = rope.forward(&heads(k, head_dim)?, cache)?;
     let [k, v] = cache.update(&k, &heads(v, head_dim)?)?;
+    let attend = |mask| scaled_dot_product_attention(&q, &k, &v, mask, Some(scale), None);
     let y = match window {
+        None if packed => attend(Mask::Causal)?,
         None => causal(&q, &k, &v, scale)?,
-        Some(n) => scaled_dot_product_attention(&q, &k, &v, Mask::Sliding(n), Some(scale), None)?,
+        Some(n) => attend(Mask::Sliding(n))?,
     };
     joined_heads(&y)
 }
@@ -91,7 +94,8 @@ pub fn joined_attention(
         x.dim(-2)
             .is_ok_and(|length| window.is_none_or(|n| n >= length))
     };
-    if rope.only_rotates(head_dim) && !cache.is_on() && seen(joined.input()) {
+    let packed = context::segments().is_some();
+    if rope.only_rotates(head_dim) && !cache.is_on() && !packed && seen(joined.input()) {
         let own = scale.unwrap_or_else(|| 1.0 / (head_dim.max(1) as f32).sqrt());
         if let Some(y) = by_one_kernel(|| joined.whole(), joined.widths(), rope, head_dim, own) {
             return y;

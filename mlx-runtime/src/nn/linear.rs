@@ -9,6 +9,7 @@ pub(crate) use joined::join;
 pub use joined::{together, Joined};
 
 use super::init;
+use super::lora::Lora;
 use super::packed::Packed;
 use crate::ops::packed::{self, Quantization};
 use crate::random::Key;
@@ -62,8 +63,16 @@ impl Weight {
         }
     }
 
+    /// The dtype of its values, or `other`, if it has none of its own.
+    pub(super) fn dtype_or(&self, other: Dtype) -> Dtype {
+        match self {
+            Weight::Dense(w) => w.dtype(),
+            _ => other,
+        }
+    }
+
     /// `x W^T`; packed values are multiplied as they are if `kept`.
-    fn product(&self, x: &Array, kept: bool) -> Result<Array> {
+    pub(super) fn product(&self, x: &Array, kept: bool) -> Result<Array> {
         match (self, self.packed()) {
             (Weight::Dense(w), _) => ops::matmul(x, &ops::transpose(w, &[1, 0])?),
             (_, Some(p)) => p.matmul(x, kept),
@@ -140,13 +149,6 @@ pub struct Linear {
     joined: bool,
 }
 
-#[derive(Clone)]
-struct Lora {
-    a: Array,
-    b: Array,
-    scale: f32,
-}
-
 impl Linear {
     /// A layer of `input` and `output` features in float32, to be trained. Weight `[output, input]` and bias `[output]` are
     /// uniform in +-1/sqrt(input), as in `mlx.nn.Linear`.
@@ -203,18 +205,24 @@ impl Linear {
 
     /// Adds bias and adapter to `x W^T`; `z` is `scale * (x a)`, if it is there already.
     fn finish(&self, mut y: Array, x: &Array, z: Option<Array>) -> Result<Array> {
-        if let Some(bias) = &self.bias {
-            y = ops::add(&y, bias)?;
+        let biased = |y: Array| match &self.bias {
+            Some(bias) => ops::add(&y, bias),
+            None => Ok(y),
+        };
+        let Some(lora) = &self.lora else {
+            return biased(y);
+        };
+        // Norms that train are those of the matrix, and not of the bias.
+        let normed = lora.dora.is_some();
+        if !normed {
+            y = biased(y)?;
         }
-        let Some(Lora { a, b, scale }) = &self.lora else {
-            return Ok(y);
-        };
-        let z = match z {
-            Some(z) => z,
-            // The adapter is float32; the activations keep their dtype.
-            None => scaled(&ops::matmul(x, &ops::astype(a, x.dtype())?)?, *scale)?,
-        };
-        ops::addmm(&y, &z, &ops::astype(b, x.dtype())?, 1.0, 1.0)
+        let z = z.map_or_else(|| lora.inner(x), Ok)?;
+        y = ops::addmm(&y, &z, &ops::astype(&lora.b, x.dtype())?, 1.0, 1.0)?;
+        match normed {
+            true => biased(lora.normed(y, &self.weight)?),
+            false => Ok(y),
+        }
     }
 
     /// The weight as a dense matrix `[out, in]`.
@@ -255,8 +263,17 @@ impl Linear {
         self.lora_allowed
     }
 
-    pub(crate) fn set_lora(&mut self, a: Array, b: Array, scale: f32) {
-        self.lora = Some(Lora { a, b, scale });
+    /// True if it may have an adapter of its own beside a weight that is its own, too.
+    pub(crate) fn lora_possible(&self) -> bool {
+        !self.pinned && !matches!(self.weight, Weight::Tied)
+    }
+
+    pub(crate) fn set_lora(&mut self, lora: Lora) {
+        self.lora = Some(lora);
+    }
+
+    pub(crate) fn lora_mut(&mut self) -> Option<&mut Lora> {
+        self.lora.as_mut()
     }
 
     /// The weight, if it does not train.
@@ -294,8 +311,7 @@ impl Linear {
             f("bias", b, !self.frozen);
         }
         if let Some(l) = &self.lora {
-            f("lora_a", &l.a, true);
-            f("lora_b", &l.b, true);
+            l.each(f);
         }
     }
 
@@ -308,8 +324,7 @@ impl Linear {
             f(b, !self.frozen);
         }
         if let Some(l) = &mut self.lora {
-            f(&mut l.a, true);
-            f(&mut l.b, true);
+            l.each_mut(f);
         }
     }
 }
@@ -322,25 +337,23 @@ pub fn forward_packed(layer: &Linear, x: &Array) -> Result<Array> {
     layer.project(x, true)
 }
 
-/// `scale * z`, which costs less on the side of the rank than on the result's: the gradient of a
-/// scaled product would be scaled at its full width.
-pub(super) fn scaled(z: &Array, scale: f32) -> Result<Array> {
-    match scale {
-        1.0 => Ok(z.clone()),
-        _ => ops::multiply(z, &ops::astype(&Array::scalar(scale)?, z.dtype())?),
-    }
-}
-
-/// The layer with the weight that it shares with a table.
-pub fn tied<'a>(layer: &'a Linear, source: &impl Shared) -> std::borrow::Cow<'a, Linear> {
-    match layer.weight {
+/// The layer with the weight that it shares with a table, and with the table's adapter.
+///
+/// # Errors
+/// The error that MLX reports.
+pub fn tied<'a>(layer: &'a Linear, source: &impl Shared) -> Result<std::borrow::Cow<'a, Linear>> {
+    Ok(match layer.weight {
         Weight::Tied => std::borrow::Cow::Owned(Linear {
             weight: source.weight().clone(),
             frozen: layer.frozen && source.frozen(),
+            lora: match source.adapter() {
+                Some(lora) => Some(lora?),
+                None => layer.lora.clone(),
+            },
             ..layer.clone()
         }),
         _ => std::borrow::Cow::Borrowed(layer),
-    }
+    })
 }
 
 /// A layer whose weight another may share.
@@ -349,6 +362,9 @@ pub trait Shared {
     fn weight(&self) -> &Weight;
     /// True if its weight is frozen.
     fn frozen(&self) -> bool;
+    /// The adapter of a layer that multiplies by the weight, if the weight has one.
+    #[doc(hidden)]
+    fn adapter(&self) -> Option<Result<Lora>>;
 }
 
 impl Shared for Linear {
@@ -359,6 +375,10 @@ impl Shared for Linear {
     fn frozen(&self) -> bool {
         self.frozen
     }
+
+    fn adapter(&self) -> Option<Result<Lora>> {
+        self.lora.clone().map(Ok)
+    }
 }
 
 impl Shared for super::Embedding {
@@ -368,6 +388,10 @@ impl Shared for super::Embedding {
 
     fn frozen(&self) -> bool {
         self.is_frozen()
+    }
+
+    fn adapter(&self) -> Option<Result<Lora>> {
+        self.lora().map(Lora::of_tied)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::rope_scaling::{bad, periods};
 use super::{KvCache, RopeScaling};
-use crate::{ops, Array, Result};
+use crate::{context, ops, Array, Result};
 
 /// Rotates pairs of each head's values by an angle that grows with the position.
 /// `mlx.nn.RoPE`, `mlx.core.fast.rope`.
@@ -122,7 +122,9 @@ impl Rope {
                 .with_hint("pass the whole text to the model again, with an empty cache"));
             }
         }
-        let angles = self.angles(before.saturating_add(length))?;
+        // Of several texts in a row, each has its own length.
+        let whole = context::segments().map_or(before.saturating_add(length), |s| s.longest());
+        let angles = self.angles(whole)?;
         let y = ops::fast::rope(
             &crate::kernels::attention::whole(x)?,
             self.dims,

@@ -2,6 +2,7 @@
 //!
 //! Tests: `mlx-models --test language`.
 
+use super::lora::{scaled, Lora};
 use crate::{ops, Array, Result};
 
 /// A stack of linear maps `[experts, out, in]`, of which indices choose one for each row; plus
@@ -19,15 +20,6 @@ pub struct SwitchLinear {
     pub(super) frozen: bool,
     /// The definition says `#[frozen]`.
     pub(super) pinned: bool,
-}
-
-#[derive(Clone)]
-struct Lora {
-    /// `[experts, rank, in]`.
-    a: Array,
-    /// `[experts, out, rank]`.
-    b: Array,
-    scale: f32,
 }
 
 impl SwitchLinear {
@@ -60,13 +52,14 @@ impl SwitchLinear {
             let bias = ops::take(bias, indices, 0)?;
             y = ops::add(&y, &ops::expand_dims(&bias, &[-2])?)?;
         }
-        let Some(Lora { a, b, scale }) = &self.lora else {
+        let Some(lora) = &self.lora else {
             return Ok(y);
         };
         // The adapters are float32; the activations keep their dtype.
         let cast = |w: &Array| ops::astype(w, x.dtype());
-        let z = super::linear::scaled(&chosen(x, &cast(a)?, indices)?, *scale)?;
-        ops::add(&y, &chosen(&z, &cast(b)?, indices)?)
+        let z = chosen(&lora.dropped(x)?, &cast(&lora.a)?, indices)?;
+        let z = scaled(&z, lora.scale)?;
+        ops::add(&y, &chosen(&z, &cast(&lora.b)?, indices)?)
     }
 
     /// True if the backward pass reads the input.
@@ -84,8 +77,12 @@ impl SwitchLinear {
         self.lora_allowed
     }
 
-    pub(crate) fn set_lora(&mut self, a: Array, b: Array, scale: f32) {
-        self.lora = Some(Lora { a, b, scale });
+    pub(crate) fn set_lora(&mut self, lora: Lora) {
+        self.lora = Some(lora);
+    }
+
+    pub(crate) fn lora_mut(&mut self) -> Option<&mut Lora> {
+        self.lora.as_mut()
     }
 
     pub(crate) fn clear_lora(&mut self) {
@@ -98,8 +95,7 @@ impl SwitchLinear {
             f("bias", b, !self.frozen);
         }
         if let Some(l) = &self.lora {
-            f("lora_a", &l.a, true);
-            f("lora_b", &l.b, true);
+            l.each(f);
         }
     }
 
@@ -109,8 +105,7 @@ impl SwitchLinear {
             f(b, !self.frozen);
         }
         if let Some(l) = &mut self.lora {
-            f(&mut l.a, true);
-            f(&mut l.b, true);
+            l.each_mut(f);
         }
     }
 }

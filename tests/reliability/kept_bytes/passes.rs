@@ -99,6 +99,7 @@ fn a_layer_keeps_what_it_is_charged() -> Result<()> {
                 scale: 1.5,
                 keys: vec!["self_attn.q_proj".to_string(), "mlp.down_proj".to_string()],
                 num_layers: -1,
+                ..LoraConfig::default()
             };
             add_lora(&mut layer, &lora, &Key::new(5)?)?;
         }

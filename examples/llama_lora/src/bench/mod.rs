@@ -18,9 +18,10 @@ use mlx_runtime::{memory, ops, random, transforms, Array, Dtype};
 use crate::advice::{self, Flags};
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Switch};
+use crate::objective::Objective;
 use crate::ranks::Ranks;
 use crate::session::{Loading, Session};
-use crate::settings::{bounds, GradCheckpoint, Packing};
+use crate::settings::{bounds, FineTune, GradCheckpoint, Packing};
 use crate::synth::{draw, Recipe};
 use crate::train::Stop;
 pub use report::{RanksFigures, Report};
@@ -114,6 +115,7 @@ impl Visitor for Bench<'_> {
             rows: ranks.rows(args.batch_size),
             tokens: args.tokens,
             tokens_flag: "--tokens",
+            objective: Objective::default(),
         };
         let cost = ranks.cost(&step)?;
         ranks.busy(None);
@@ -238,6 +240,10 @@ fn weigh<M: CausalLm>(session: &Session<M>) -> Result<Weighed> {
 
 /// Adds an adapter with the initial values of [`draw::adapter`].
 fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
+    if args.fine_tune_type == FineTune::Full {
+        model::unfreeze_layers(model, args.num_layers)?;
+        return Ok(());
+    }
     let keys = match &args.lora_keys {
         Some(keys) => keys.clone(),
         None => attention_keys(model),
@@ -247,12 +253,17 @@ fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
         scale: args.lora_scale,
         keys,
         num_layers: args.num_layers,
+        dora: args.fine_tune_type == FineTune::Dora,
+        ..LoraConfig::default()
     };
     add_lora(model, &config, &random::key(args.seed)?)?;
     let first: Vec<Array> = model
         .trainable()
         .iter()
-        .map(|(name, a)| draw::adapter(name, a.shape(), args.seed))
+        .map(|(name, a)| match name.ends_with(".m") {
+            true => Ok(a.clone()),
+            false => draw::adapter(name, a.shape(), args.seed),
+        })
         .collect::<Result<_, _>>()?;
     Ok(model.set_trainable(&first)?)
 }

@@ -6,9 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail, Context, Result};
-use mlx_models::{Config, Family};
-use mlx_runtime::nn::RopeScaling;
-use serde_json::{json, Value};
+use serde_json::Value;
 
 use crate::files::{is_named, read_json, read_text, write_atomic};
 use crate::shards::put;
@@ -42,7 +40,7 @@ pub enum Beside {
     Folder(PathBuf),
     /// The model is no folder: they are made from what it says.
     Made {
-        /// `config.json`, or `None` to make it from the sizes.
+        /// `config.json`, or `None` if none says what the model is.
         config: Option<Value>,
         /// `tokenizer_config.json`, with the chat template.
         tokenizer_config: Value,
@@ -54,14 +52,17 @@ impl Beside {
     ///
     /// # Errors
     /// If it cannot be read, or a `config.json` cannot say what the model is.
-    pub fn config(&self, config: &Config, text: &Text) -> Result<Value> {
+    pub fn config(&self) -> Result<Value> {
         match self {
             Beside::Folder(folder) => read_json(&folder.join("config.json")),
             Beside::Made {
                 config: Some(config),
                 ..
             } => Ok(config.clone()),
-            Beside::Made { config: None, .. } => described(config, text),
+            Beside::Made { config: None, .. } => bail!(
+                "the rotation of this GGUF file has factors that a config.json does not hold: \
+                 fuse with the model's Hugging Face folder (--model FOLDER)"
+            ),
         }
     }
 
@@ -147,46 +148,4 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     })
     .map_err(|e| anyhow!(e))
     .with_context(failed)
-}
-
-/// A `config.json` for a model of the llama architecture that a GGUF file describes.
-fn described(config: &Config, text: &Text) -> Result<Value> {
-    if config.family != Family::Llama {
-        bail!("unsupported family {}", config.family.model_type());
-    }
-    let mut all = json!({
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "hidden_act": "silu",
-        "hidden_size": config.hidden_size,
-        "intermediate_size": config.intermediate_size,
-        "num_hidden_layers": config.num_hidden_layers,
-        "num_attention_heads": config.num_attention_heads,
-        "num_key_value_heads": config.num_key_value_heads,
-        "head_dim": config.head_dim,
-        "vocab_size": config.vocab_size,
-        "rms_norm_eps": exact(config.rms_norm_eps),
-        "rope_theta": exact(config.rope_theta),
-        "max_position_embeddings": config.max_position_embeddings,
-        "tie_word_embeddings": config.tie_word_embeddings,
-        "attention_bias": config.attention_bias,
-        "mlp_bias": config.mlp_bias,
-        "eos_token_id": text.eos(),
-    });
-    all["rope_scaling"] = match &config.rope_scaling {
-        None => Value::Null,
-        Some(RopeScaling::Linear { factor }) => {
-            json!({"rope_type": "linear", "factor": exact(*factor)})
-        }
-        Some(_) => bail!(
-            "the rotation of this GGUF file has factors that a config.json does not hold: \
-             fuse with the model's Hugging Face folder (--model FOLDER)"
-        ),
-    };
-    Ok(all)
-}
-
-/// The shortest number that is this float32.
-fn exact(x: f32) -> f64 {
-    x.to_string().parse().unwrap_or_else(|_| f64::from(x))
 }

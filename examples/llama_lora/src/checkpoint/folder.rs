@@ -45,7 +45,6 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
         config,
         weights: arrays,
         block_size: described.block_size,
-        names: "",
         text,
         beside: Beside::Folder(path.to_owned()),
     })

@@ -6,7 +6,6 @@ mod beside;
 mod config;
 mod folder;
 mod gguf;
-mod rope;
 mod row_order;
 
 use std::collections::HashMap;
@@ -25,7 +24,7 @@ use crate::text::Text;
 use mlx_models::Config;
 
 pub use beside::Beside;
-pub use gguf::hugging_face_name;
+pub use gguf::names::{Change, Names};
 pub use row_order::{halves, neighbours};
 
 /// The contents of a checkpoint. The weights' data may not be read yet.
@@ -36,8 +35,6 @@ pub struct Checkpoint {
     pub weights: HashMap<String, Array>,
     /// Rows and columns of a block of weights that shares a scale, if blocks do.
     pub block_size: Option<[i32; 2]>,
-    /// The naming scheme of the tensors, as `LoadOptions` takes it.
-    pub names: &'static str,
     /// Tokenizer and chat template.
     pub text: Text,
     /// The other files that a Hugging Face folder of the model has.
@@ -88,12 +85,9 @@ pub fn digest(checkpoint: Checkpoint) -> String {
         type Output = String;
         fn visit<M: CausalLm>(self) -> String {
             let Checkpoint {
-                config,
-                weights,
-                names,
-                ..
+                config, weights, ..
             } = self.0;
-            model::digest::<M>(&config, &weights.into(), names)
+            model::digest::<M>(&config, &weights.into(), "")
         }
     }
     mlx_models::dispatch(checkpoint.config.family, Write(checkpoint))

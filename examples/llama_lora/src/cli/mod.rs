@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mlx_runtime::Dtype;
 
 use crate::ranks::Backend;
-use crate::settings::{FineTune, GradCheckpoint, Optimizer};
+use crate::settings::{FineTune, GradCheckpoint, Loss, Optimizer, Reporter};
 pub use results::{AdapterArgs, AdapterCommand, AdapterFormat, FuseArgs};
 
 /// Fine-tunes language models with LoRA through MLX.
@@ -60,6 +60,8 @@ pub enum Command {
     /// Write down the names, shapes and dtypes of a model, for `#[mlx_model(digest = "FILE")]`
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Digest(DigestArgs),
+    /// Draw the losses of runs, side by side
+    Plot(PlotArgs),
     /// Show a model: layers, graphs, fused operations, memory kept in training, C calls with their lines
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Explain(ExplainArgs),
@@ -96,6 +98,17 @@ pub struct RuntimeArgs {
     /// Memory that MLX may use: 24GB, bytes, or a share such as 0.8 or 80% [default: from the machine]
     #[arg(long, value_name = "SIZE")]
     pub memory_limit: Option<String>,
+}
+
+/// Flags of `plot`.
+#[derive(Args, Clone, Debug)]
+pub struct PlotArgs {
+    /// Folders of runs, as --adapter-path named them
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// The page to write, or a picture if it ends with .svg
+    #[arg(short, long, value_name = "FILE", default_value = "losses.html")]
+    pub out: PathBuf,
 }
 
 /// Flags of `explain`.
@@ -172,6 +185,9 @@ pub struct BenchArgs {
     /// Learning rate
     #[arg(long, default_value_t = 1e-5)]
     pub learning_rate: f32,
+    /// Tensors to train: lora, dora, or full, every tensor of the layers
+    #[arg(long, value_name = "KIND", default_value = "lora")]
+    pub fine_tune_type: FineTune,
     /// Rank of the adapter
     #[arg(long, default_value_t = 8)]
     pub lora_rank: usize,
@@ -268,6 +284,58 @@ pub struct PackArgs {
     pub q_mode: Option<String>,
 }
 
+/// Flags of `train` that say what an adapter is.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LoraArgs {
+    /// Rank of the adapter [default: 8]
+    #[arg(long)]
+    pub lora_rank: Option<i32>,
+    /// Factor of the adapter's output [default: 20]
+    #[arg(long)]
+    pub lora_scale: Option<f64>,
+    /// In place of --lora-scale: alpha, of which the scale is alpha / rank
+    #[arg(long, value_name = "ALPHA")]
+    pub lora_alpha: Option<f64>,
+    /// The scale is --lora-alpha / sqrt(rank): rsLoRA
+    #[arg(long)]
+    pub rslora: bool,
+    /// Chance to drop an input of the adapter while training [default: 0]
+    #[arg(long)]
+    pub lora_dropout: Option<f64>,
+    /// Matrices to adapt, such as self_attn.q_proj,lm_head,embed_tokens [default: every matrix of a layer]
+    #[arg(long, value_delimiter = ',', num_args = 1..)]
+    pub lora_keys: Option<Vec<String>>,
+    /// Other ranks for some matrices, such as self_attn.q_proj=16,layers.0.mlp.up_proj=4
+    #[arg(long, value_name = "KEY=RANK", value_delimiter = ',', num_args = 1..)]
+    pub lora_rank_pattern: Option<Vec<String>>,
+    /// Other scales for some matrices
+    #[arg(long, value_name = "KEY=SCALE", value_delimiter = ',', num_args = 1..)]
+    pub lora_scale_pattern: Option<Vec<String>>,
+    /// The learning rate of lora_b over that of all else: LoRA+
+    #[arg(long, value_name = "RATIO")]
+    pub loraplus_lr_ratio: Option<f64>,
+}
+
+/// Flags of `train` that say what is minimised.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LossArgs {
+    /// sft, the targets' likelihood; or dpo, orpo or simpo, which compare a chosen with a rejected answer [default: sft]
+    #[arg(long)]
+    pub loss: Option<Loss>,
+    /// Strength of the comparison [default: 0.1; simpo: 2]
+    #[arg(long)]
+    pub beta: Option<f64>,
+    /// The margin that simpo wants, as TRL has it: before --beta is applied, --simpo-gamma / --beta [default: 0.5]
+    #[arg(long)]
+    pub simpo_gamma: Option<f64>,
+    /// The model that dpo compares with [default: the model as it is before training]
+    #[arg(long, value_name = "MODEL")]
+    pub reference_model: Option<String>,
+    /// Put several rows into each row of a batch, up to --max-seq-length, each seeing itself alone
+    #[arg(long)]
+    pub packing: bool,
+}
+
 /// Flags of `train`. A flag that is not given comes from the `--config` file, then from mlx-lm's defaults.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
@@ -283,7 +351,8 @@ pub struct TrainArgs {
     /// Folder with train.jsonl, valid.jsonl and test.jsonl, or fetch-language (comes with the program) [default: fetch-language]
     #[arg(long)]
     pub data: Option<String>,
-    /// Tensors to train: lora, an adapter, or full, every tensor of the last layers [default: lora]
+    /// Tensors to train: lora, an adapter; dora, one with norms of its own; or full, every tensor of the last layers
+    /// [default: lora]
     #[arg(long, value_name = "KIND")]
     pub fine_tune_type: Option<FineTune>,
     /// Passes over the training rows, in place of --iters
@@ -308,6 +377,9 @@ pub struct TrainArgs {
     /// Batches to accumulate gradients over for one step of the optimiser, weighted by targets [default: 1]
     #[arg(long, value_name = "N")]
     pub grad_accumulation_steps: Option<u64>,
+    /// Weight decay for matrices alone: not for norms and biases
+    #[arg(long)]
+    pub decay_matrices_only: bool,
     /// Scale gradients down so that the norm of all together is at most this
     #[arg(long, value_name = "NORM")]
     pub max_grad_norm: Option<f64>,
@@ -320,18 +392,12 @@ pub struct TrainArgs {
     /// Steps in a row that may be left out because their loss or gradient is NaN or infinite [default: 10]
     #[arg(long, value_name = "N")]
     pub max_skipped_steps: Option<u32>,
-    /// Rank of the adapter [default: 8]
-    #[arg(long)]
-    pub lora_rank: Option<i32>,
-    /// Factor of the adapter's output [default: 20]
-    #[arg(long)]
-    pub lora_scale: Option<f64>,
-    /// Chance to drop an input of the adapter while training; only 0 is supported [default: 0]
-    #[arg(long, hide = true)]
-    pub lora_dropout: Option<f64>,
-    /// Matrices to adapt, such as self_attn.q_proj,self_attn.v_proj [default: every matrix of a layer]
-    #[arg(long, value_delimiter = ',', num_args = 1..)]
-    pub lora_keys: Option<Vec<String>>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub lora: LoraArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub objective: LossArgs,
     /// Recompute activations to save memory: auto, never, always, or N for every N layers [default: auto; alone: always]
     #[arg(long, value_name = "POLICY", num_args = 0..=1, default_missing_value = "always")]
     pub grad_checkpoint: Option<GradCheckpoint>,
@@ -380,6 +446,15 @@ pub struct TrainArgs {
     /// Continue exactly at the point at which the run in --adapter-path stopped
     #[arg(long)]
     pub resume: bool,
+    /// Start over in a folder that holds an adapter, which is replaced
+    #[arg(long, conflicts_with = "resume")]
+    pub overwrite: bool,
+    /// Say what takes the memory of a step
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Write reports besides: tensorboard; wandb and swanlab take the same files
+    #[arg(long, value_name = "WHERE", value_delimiter = ',', num_args = 1..)]
+    pub report_to: Option<Vec<Reporter>>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub runtime: RuntimeArgs,
@@ -398,9 +473,6 @@ pub struct TrainArgs {
     /// mlx-lm's flag; `train` trains anyway
     #[arg(long = "train", hide = true)]
     pub do_train: bool,
-    /// mlx-lm's flag; refused
-    #[arg(long, hide = true)]
-    pub report_to: Option<String>,
     /// mlx-lm's flag; has no effect
     #[arg(long, hide = true)]
     pub project_name: Option<String>,

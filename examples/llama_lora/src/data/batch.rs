@@ -4,8 +4,9 @@
 
 use super::{Row, Widths};
 
-/// A rectangle of `rows * width` ids; `targets[i]` is the token that follows `tokens[i]`.
-#[derive(Clone, Debug, PartialEq)]
+/// A rectangle of `rows * width` ids; `targets[i]` is the token that follows `tokens[i]`. Of pairs the first half of the
+/// rows are chosen, and the second half rejected.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     /// Rows, padding rows included.
     pub rows: usize,
@@ -19,6 +20,12 @@ pub struct Batch {
     pub mask: Vec<f32>,
     /// Targets that count.
     pub real: usize,
+    /// Of several texts in a row, the place of each token in its text.
+    pub positions: Option<Vec<i32>>,
+    /// Of pairs, 1 if the target belongs to an answer.
+    pub answers: Option<Vec<f32>>,
+    /// Of pairs, the log-probability of each row's answer by the reference model.
+    pub reference: Option<Vec<f32>>,
 }
 
 impl Batch {
@@ -30,12 +37,10 @@ impl Batch {
         widths: &Widths,
         mask_prompt: bool,
     ) -> Batch {
-        let inputs = indices
-            .iter()
-            .map(|&i| all[i].tokens.len().saturating_sub(1))
-            .max()
-            .unwrap_or(0)
-            .max(1);
+        let inputs = indices.iter().map(|&i| all[i].inputs()).max().unwrap_or(1);
+        if indices.iter().any(|&i| all[i].rejected.is_some()) {
+            return Batch::of_pairs(all, indices, rows, widths.fit(inputs), mask_prompt);
+        }
         let mut batch = Batch::empty(rows.max(indices.len()), widths.fit(inputs));
         for (r, &i) in indices.iter().enumerate() {
             let row = &all[i];
@@ -44,6 +49,69 @@ impl Batch {
                 batch.count(r, t - 1);
             }
         }
+        batch
+    }
+
+    /// Pairs: all that were chosen, then all that were rejected. Prompts count where what was chosen is learnt as well.
+    fn of_pairs(
+        all: &[Row],
+        indices: &[usize],
+        rows: usize,
+        width: usize,
+        mask_prompt: bool,
+    ) -> Batch {
+        let pairs = rows.max(indices.len());
+        let mut batch = Batch::empty(2 * pairs, width);
+        let mut answers = vec![0.0; 2 * pairs * width];
+        let mut reference = vec![0.0; 2 * pairs];
+        for (r, &i) in indices.iter().enumerate() {
+            let halves = [Some(&all[i]), all[i].rejected.as_deref()];
+            for (half, row) in halves.into_iter().enumerate() {
+                let Some(row) = row else { continue };
+                let r = r + half * pairs;
+                batch.put(r, &row.tokens);
+                for t in row.targets(mask_prompt) {
+                    batch.count(r, t - 1);
+                }
+                for t in row.targets(true) {
+                    answers[r * width + t - 1] = 1.0;
+                }
+                reference[r] = all[i].reference.map_or(0.0, |both| both[half]);
+            }
+        }
+        batch.answers = Some(answers);
+        batch.reference = Some(reference);
+        batch
+    }
+
+    /// Rows of several texts each: `bins` of indices.
+    pub fn packed(
+        all: &[Row],
+        bins: &[Vec<usize>],
+        rows: usize,
+        width: usize,
+        mask_prompt: bool,
+    ) -> Batch {
+        let mut batch = Batch::empty(rows.max(bins.len()), width);
+        // Each token of the padding is a text of its own, which nothing sees.
+        let mut positions = vec![0; batch.rows * width];
+        for (r, bin) in bins.iter().enumerate() {
+            let mut start = r * width;
+            for &i in bin {
+                let row = &all[i];
+                for (k, pair) in row.tokens.windows(2).enumerate() {
+                    batch.tokens[start + k] = pair[0] as i32;
+                    batch.targets[start + k] = pair[1] as i32;
+                    positions[start + k] = k as i32;
+                }
+                for t in row.targets(mask_prompt) {
+                    batch.mask[start + t - 1] = 1.0;
+                    batch.real += 1;
+                }
+                start += row.inputs();
+            }
+        }
+        batch.positions = Some(positions);
         batch
     }
 
@@ -66,19 +134,29 @@ impl Batch {
         batch
     }
 
-    /// The rows `first`, `first + step`, .. of this batch, and rows of padding if others have one more. `real` stays the
-    /// number of targets of the whole batch.
+    /// The rows (or pairs) `first`, `first + step`, .. of this batch, and rows of padding if others have one more. `real` stays
+    /// the number of targets of the whole batch.
     pub fn part(&self, first: usize, step: usize) -> Batch {
-        let mut part = Batch::empty(self.rows.div_ceil(step), self.width);
-        for (to, from) in (first..self.rows).step_by(step).enumerate() {
-            let (to, from) = (to * self.width, from * self.width);
-            let (to, from) = (to..to + self.width, from..from + self.width);
-            part.tokens[to.clone()].copy_from_slice(&self.tokens[from.clone()]);
-            part.targets[to.clone()].copy_from_slice(&self.targets[from.clone()]);
-            part.mask[to].copy_from_slice(&self.mask[from]);
+        let halves = if self.answers.is_some() { 2 } else { 1 };
+        let all = self.rows / halves;
+        let from: Vec<Option<usize>> = (0..halves)
+            .flat_map(|half| {
+                let rows = (0..all.div_ceil(step)).map(move |k| first + k * step);
+                rows.map(move |row| (row < all).then_some(half * all + row))
+            })
+            .collect();
+        let width = self.width;
+        Batch {
+            rows: from.len(),
+            width,
+            tokens: rows(&self.tokens, &from, width),
+            targets: rows(&self.targets, &from, width),
+            mask: rows(&self.mask, &from, width),
+            real: self.real,
+            positions: self.positions.as_ref().map(|p| rows(p, &from, width)),
+            answers: self.answers.as_ref().map(|a| rows(a, &from, width)),
+            reference: self.reference.as_ref().map(|r| rows(r, &from, 1)),
         }
-        part.real = self.real;
-        part
     }
 
     fn empty(rows: usize, width: usize) -> Batch {
@@ -88,7 +166,7 @@ impl Batch {
             tokens: vec![0; rows * width],
             targets: vec![0; rows * width],
             mask: vec![0.0; rows * width],
-            real: 0,
+            ..Batch::default()
         }
     }
 
@@ -107,4 +185,15 @@ impl Batch {
         self.mask[row * self.width + target] = 1.0;
         self.real += 1;
     }
+}
+
+/// The rows that `from` names, of `width` values each; others are zeros.
+fn rows<T: Copy + Default>(values: &[T], from: &[Option<usize>], width: usize) -> Vec<T> {
+    let mut out = vec![T::default(); from.len() * width];
+    for (to, from) in out.chunks_exact_mut(width).zip(from) {
+        if let Some(row) = from {
+            to.copy_from_slice(&values[row * width..(row + 1) * width]);
+        }
+    }
+    out
 }

@@ -1,4 +1,4 @@
-//! Parses one line of a JSONL file, in one of mlx-lm's three formats.
+//! Parses one line of a JSONL file, in one of mlx-lm's three formats, or a pair of answers.
 //!
 //! Tests: `tests/data_set.rs`.
 
@@ -21,6 +21,8 @@ pub enum Format {
     Chat,
     /// `{"text": ...}`
     Text,
+    /// `{"prompt": ..., "chosen": ..., "rejected": ...}`, texts or messages; the prompt may stand in both answers instead
+    Preference,
 }
 
 impl Format {
@@ -30,25 +32,39 @@ impl Format {
             Format::Completions => &["prompt", "completion"],
             Format::Chat => &["messages"],
             Format::Text => &["text"],
+            Format::Preference => &["prompt", "chosen", "rejected"],
         }
     }
 
-    /// The format that a line has.
-    pub fn of(line: &Map<String, Value>) -> Result<Format> {
-        Ok(
-            if line.contains_key("prompt") && line.contains_key("completion") {
+    /// The format that a line has; `pairs` of answers are wanted, or single ones.
+    pub fn of(line: &Map<String, Value>, pairs: bool) -> Result<Format> {
+        let has = |key: &str| line.get(key).is_some_and(|v| !v.is_null());
+        let pair = has("chosen") && has("rejected");
+        for (key, other) in [("chosen", "rejected"), ("rejected", "chosen")] {
+            ensure!(
+                !pairs || !has(key) || has(other),
+                "found {key:?} without {other:?}: a preference loss compares two answers"
+            );
+        }
+        Ok(match pairs {
+            true if pair => Format::Preference,
+            false if line.contains_key("prompt") && line.contains_key("completion") => {
                 Format::Completions
-            } else if line.contains_key("messages") {
-                Format::Chat
-            } else if line.contains_key("text") {
-                Format::Text
-            } else {
-                bail!(
+            }
+            false if line.contains_key("messages") => Format::Chat,
+            false if line.contains_key("text") => Format::Text,
+            false if pair => bail!(
+                "found pairs of \"chosen\" and \"rejected\": learn from them with --loss dpo, orpo or simpo"
+            ),
+            true => bail!(
+                "expected {{\"prompt\", \"chosen\", \"rejected\"}} because of --loss, found the keys {:?}",
+                line.keys().collect::<Vec<_>>()
+            ),
+            false => bail!(
                 "expected {{\"prompt\", \"completion\"}}, {{\"messages\"}} or {{\"text\"}}, found the keys {:?}",
                 line.keys().collect::<Vec<_>>()
-            )
-            },
-        )
+            ),
+        })
     }
 }
 
@@ -71,6 +87,13 @@ pub enum Example {
         /// Keys of the line.
         keys: usize,
     },
+    /// The same question with two answers, of which people prefer one.
+    Pair {
+        /// The better one.
+        chosen: Box<Example>,
+        /// The other.
+        rejected: Box<Example>,
+    },
 }
 
 impl Example {
@@ -88,6 +111,7 @@ impl Example {
         };
         let tools = line.get("tools").filter(|t| !t.is_null()).cloned();
         Ok(match format {
+            Format::Preference => return Example::pair(line, tools),
             Format::Text => Example::Text {
                 text: text("text")?,
                 keys,
@@ -122,9 +146,84 @@ impl Example {
         })
     }
 
+    /// Reads a pair. TRL has the prompt as text or as messages, or at the beginning of both answers; mlx-lm-lora has a
+    /// `system` text besides.
+    fn pair(line: &Map<String, Value>, tools: Option<Value>) -> Result<Example> {
+        let keys = line.len();
+        let messages = |key: &str, role: &str| -> Result<Vec<Value>> {
+            let value = line.get(key).unwrap_or(&Value::Null);
+            let list = match value {
+                Value::String(text) => vec![json!({"role": role, "content": text})],
+                Value::Array(list) => list.clone(),
+                _ => bail!("{key:?} is {}, expected a string or messages", shown(value)),
+            };
+            let whole = |m: &Value| m["role"].is_string();
+            ensure!(
+                list.iter().all(whole),
+                "{key:?} has a message without \"role\""
+            );
+            let content = list.last().map(|m| &m["content"]);
+            let empty = match content {
+                None => true,
+                Some(text) => text.as_str().is_some_and(str::is_empty),
+            };
+            ensure!(
+                !empty,
+                "{key:?} is empty, so that there is nothing to compare"
+            );
+            Ok(list)
+        };
+        let mut before = Vec::new();
+        if let Some(system) = line.get("system").filter(|s| !s.is_null()) {
+            let text = system.as_str();
+            let text = text
+                .with_context(|| format!("\"system\" is {}, expected a string", shown(system)))?;
+            before.push(json!({"role": "system", "content": text}));
+        }
+        let prompt = line.get("prompt").is_some_and(|p| !p.is_null());
+        if prompt {
+            before.extend(messages("prompt", "user")?);
+        }
+        let answers = [
+            messages("chosen", "assistant")?,
+            messages("rejected", "assistant")?,
+        ];
+        // Some data sets repeat the prompt in front of each answer.
+        let common = answers[0]
+            .iter()
+            .zip(&answers[1])
+            .take_while(|(a, b)| a == b)
+            .count();
+        let repeated = prompt
+            && answers
+                .iter()
+                .all(|a| a.len() > before.len() && a.starts_with(&before));
+        let [chosen, rejected] = answers.map(|answer| {
+            let messages = match repeated || !prompt {
+                true => answer,
+                false => before.iter().cloned().chain(answer).collect(),
+            };
+            Box::new(Example::Chat {
+                messages,
+                tools: tools.clone(),
+                keys,
+            })
+        });
+        ensure!(
+            prompt || common > 0,
+            "expected a \"prompt\", or the same messages at the beginning of \"chosen\" and \"rejected\""
+        );
+        Ok(Example::Pair { chosen, rejected })
+    }
+
     /// The ids of the whole line, and the number of them that are the prompt.
     pub fn tokens(&self, text: &Text) -> Result<Row> {
         let (tokens, prompt, keys) = match self {
+            Example::Pair { chosen, rejected } => {
+                let mut row = chosen.tokens(text)?;
+                row.rejected = Some(Box::new(rejected.tokens(text)?));
+                return Ok(row);
+            }
             Example::Text { text: t, keys } => {
                 let mut tokens = text.encode(t, true)?;
                 if tokens.last() != Some(&text.eos()) {
@@ -171,16 +270,19 @@ impl Example {
             tokens,
             prompt,
             keys,
+            rejected: None,
+            reference: None,
         })
     }
 
     /// The prompt as ids, ready for the model to answer, and the answer that is expected.
     pub fn question(&self, text: &Text) -> Result<Option<(Vec<u32>, String)>> {
-        let Example::Chat {
-            messages, tools, ..
-        } = self
-        else {
-            return Ok(None);
+        let (messages, tools) = match self {
+            Example::Chat {
+                messages, tools, ..
+            } => (messages, tools),
+            Example::Pair { chosen, .. } => return chosen.question(text),
+            Example::Text { .. } => return Ok(None),
         };
         let (last, earlier) = match messages.split_last() {
             Some((last, earlier)) if last["role"] == "assistant" && !earlier.is_empty() => {
@@ -201,6 +303,7 @@ impl Example {
     pub fn shown(&self) -> &str {
         match self {
             Example::Text { text, .. } => text,
+            Example::Pair { chosen, .. } => chosen.shown(),
             Example::Chat { messages, .. } => messages
                 .iter()
                 .rev()

@@ -1,4 +1,4 @@
-//! Turns JSONL into batches.
+//! Turns rows of files into batches.
 //!
 //! Tests: `tests/batches.rs`.
 
@@ -6,7 +6,10 @@ mod batch;
 mod example;
 mod lines;
 mod order;
+mod packing;
+mod parquet;
 mod rows;
+mod source;
 mod widths;
 mod workers;
 
@@ -14,4 +17,5 @@ pub use batch::Batch;
 pub use example::{Example, Format};
 pub use order::{held_out, BatchOptions, Batches, Cursor};
 pub use rows::{Limit, Row, Split};
+pub use source::{one_or_more, Data, HfConfig, HfDataset};
 pub use widths::{width, Widths};

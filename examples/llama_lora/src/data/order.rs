@@ -5,6 +5,7 @@
 use anyhow::{ensure, Result};
 use serde::{Deserialize, Serialize};
 
+use super::packing::first_fit_decreasing;
 use super::{Batch, Row, Widths};
 use crate::random::Shuffle;
 
@@ -21,6 +22,8 @@ pub struct BatchOptions {
     pub mask_prompt: bool,
     /// Follow mlx-lm: fixed groups in the file's order, rows that fill no batch left out.
     pub compat: bool,
+    /// Put several rows into each row of a batch.
+    pub packed: bool,
 }
 
 /// The position of an endless run over the rows, with everything needed to continue at the very next batch.
@@ -41,7 +44,7 @@ pub struct Batches<'a> {
     rows: &'a [Row],
     options: BatchOptions,
     widths: Widths,
-    order: Vec<Vec<usize>>,
+    order: Vec<Group>,
     cursor: Cursor,
 }
 
@@ -60,7 +63,10 @@ impl Cursor {
 impl BatchOptions {
     /// Batches of no more rows than there are: the others would be padding.
     fn of(mut self, rows: &[Row]) -> Self {
-        if !self.compat {
+        if self.packed {
+            let bins = bins(rows, (0..rows.len()).collect(), self).len();
+            self.batch_size = self.batch_size.min(bins).max(1);
+        } else if !self.compat {
             self.batch_size = self.batch_size.min(rows.len()).max(1);
         }
         self
@@ -85,7 +91,7 @@ impl<'a> Batches<'a> {
             cursor,
         };
         batches.begin_pass()?;
-        let learnt = |group: &Vec<usize>| make(rows, group, options, &batches.widths).real > 0;
+        let learnt = |group: &Group| make(rows, group, options, &batches.widths).real > 0;
         ensure!(
             !options.compat || batches.order.iter().any(learnt),
             "no batch has a target, because the answers of its rows are empty or cut off: raise --max-seq-length"
@@ -129,6 +135,11 @@ impl<'a> Batches<'a> {
         self.order.len()
     }
 
+    /// Rows in a batch; pairs, if the rows are pairs.
+    pub fn rows(&self) -> usize {
+        self.options.batch_size
+    }
+
     /// The widths of the batches.
     pub fn widths(&self) -> &Widths {
         &self.widths
@@ -159,12 +170,27 @@ impl<'a> Batches<'a> {
     }
 }
 
-fn make(rows: &[Row], indices: &[usize], o: BatchOptions, widths: &Widths) -> Batch {
-    if o.compat {
-        Batch::compat(rows, indices, o.longest, o.mask_prompt)
-    } else {
-        Batch::new(rows, indices, o.batch_size, widths, o.mask_prompt)
+/// The rows of a batch.
+#[derive(Clone, Debug)]
+enum Group {
+    /// One in each row.
+    Alone(Vec<usize>),
+    /// Several in each row.
+    Packed(Vec<Vec<usize>>),
+}
+
+fn make(rows: &[Row], group: &Group, o: BatchOptions, widths: &Widths) -> Batch {
+    match group {
+        Group::Packed(bins) => Batch::packed(rows, bins, o.batch_size, o.longest, o.mask_prompt),
+        Group::Alone(indices) if o.compat => Batch::compat(rows, indices, o.longest, o.mask_prompt),
+        Group::Alone(indices) => Batch::new(rows, indices, o.batch_size, widths, o.mask_prompt),
     }
+}
+
+/// Bins of rows. Their number depends on the rows' lengths alone, and not on the order.
+fn bins(rows: &[Row], order: Vec<usize>, o: BatchOptions) -> Vec<Vec<usize>> {
+    let sizes: Vec<usize> = rows.iter().map(Row::inputs).collect();
+    first_fit_decreasing(&sizes, order, o.longest)
 }
 
 /// One pass: groups of indices.
@@ -173,8 +199,20 @@ fn order(
     o: BatchOptions,
     widths: &Widths,
     shuffle: &mut Shuffle,
-) -> Result<Vec<Vec<usize>>> {
-    let groups: Vec<Vec<usize>> = if o.compat {
+) -> Result<Vec<Group>> {
+    let groups: Vec<Group> = if o.packed {
+        let mut all = bins(rows, shuffle.permutation(rows.len()), o);
+        // The first bins hold the longest rows.
+        let places = shuffle.permutation(all.len());
+        let mixed: Vec<Vec<usize>> = places
+            .into_iter()
+            .map(|i| std::mem::take(&mut all[i]))
+            .collect();
+        mixed
+            .chunks(o.batch_size)
+            .map(|c| Group::Packed(c.to_vec()))
+            .collect()
+    } else if o.compat {
         ensure!(
             rows.len() >= o.batch_size,
             "expected at least as many rows as --batch-size {} because of --compat, found {}",
@@ -185,11 +223,12 @@ fn order(
         let mut all: Vec<usize> = (0..rows.len()).collect();
         all.sort_by_key(|&i| rows[i].keys);
         all.chunks_exact(o.batch_size)
-            .map(<[usize]>::to_vec)
+            .map(|c| Group::Alone(c.to_vec()))
             .collect()
     } else {
         let all = shuffle.permutation(rows.len());
-        by_width(rows, all, o, widths)
+        let groups = by_width(rows, all, o, widths);
+        groups.into_iter().map(Group::Alone).collect()
     };
     Ok(shuffle
         .permutation(groups.len())
@@ -205,7 +244,7 @@ fn by_width(
     o: BatchOptions,
     widths: &Widths,
 ) -> Vec<Vec<usize>> {
-    indices.sort_by_key(|&i| widths.fit(rows[i].tokens.len().saturating_sub(1).max(1)));
+    indices.sort_by_key(|&i| widths.fit(rows[i].inputs()));
     indices
         .chunks(o.batch_size)
         .map(<[usize]>::to_vec)
@@ -221,10 +260,18 @@ pub fn held_out(
     shuffle: &mut Shuffle,
 ) -> Result<Vec<(Vec<usize>, Batch)>> {
     let asked = o.batch_size;
-    let o = o.of(rows);
+    // Each loss must be found again in its row.
+    let o = BatchOptions { packed: false, ..o }.of(rows);
     let widths = Widths::of(rows, o);
-    let mut groups = if o.compat {
+    let mut groups: Vec<Vec<usize>> = if o.compat {
+        let alone = |g| match g {
+            Group::Alone(indices) => indices,
+            Group::Packed(bins) => bins.concat(),
+        };
         order(rows, o, &widths, shuffle)?
+            .into_iter()
+            .map(alone)
+            .collect()
     } else {
         let count = most.map_or(rows.len(), |m| m.saturating_mul(asked).min(rows.len()));
         by_width(rows, (0..count).collect(), o, &widths)
@@ -233,8 +280,8 @@ pub fn held_out(
     Ok(groups
         .into_iter()
         .map(|g| {
-            let batch = make(rows, &g, o, &widths);
-            (g, batch)
+            let group = Group::Alone(g.clone());
+            (g, make(rows, &group, o, &widths))
         })
         .collect())
 }

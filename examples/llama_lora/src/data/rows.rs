@@ -7,18 +7,19 @@ use std::path::Path;
 
 use anyhow::{bail, ensure, Context, Result};
 use mlx_models::json;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::lines::Lines;
 use super::workers::Workers;
-use super::{Example, Format};
+use super::{Example, Format, HfDataset};
 use crate::files;
+use crate::hub;
 use crate::output;
 use crate::settings::DEFAULT_DATA;
 use crate::text::Text;
 
 /// A row of ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// The ids, prompt and answer.
     pub tokens: Vec<u32>,
@@ -26,6 +27,10 @@ pub struct Row {
     pub prompt: usize,
     /// Keys of the line that the row came from.
     pub keys: usize,
+    /// The row with the answer that was rejected, if the line is a pair.
+    pub rejected: Option<Box<Row>>,
+    /// The log-probabilities of both answers by the reference model, once they are known.
+    pub reference: Option<[f32; 2]>,
 }
 
 impl Row {
@@ -33,6 +38,12 @@ impl Row {
     pub fn targets(&self, mask_prompt: bool) -> std::ops::Range<usize> {
         let first = if mask_prompt { self.prompt.max(1) } else { 1 };
         first..self.tokens.len().max(first)
+    }
+
+    /// Inputs of the model: those of the longer one of a pair.
+    pub fn inputs(&self) -> usize {
+        let own = self.tokens.len().saturating_sub(1).max(1);
+        self.rejected.as_ref().map_or(own, |r| own.max(r.inputs()))
     }
 
     /// The tokens after the prompt, if there is a prompt and any token after it.
@@ -63,6 +74,8 @@ pub struct Limit {
     pub tokens: usize,
     /// Cut longer rows instead of refusing them.
     pub cut: bool,
+    /// Lines are pairs of answers, one chosen and one rejected.
+    pub pairs: bool,
 }
 
 /// The data set inside the program: name of the split, text of the file.
@@ -95,10 +108,14 @@ impl Split {
             return Split::parse(origin, content, text, limit, mask_prompt).map(Some);
         }
         let folder = Path::new(data);
-        ensure!(
-            folder.is_dir(),
-            "data folder {data} not found: --data names a folder with train.jsonl, valid.jsonl and test.jsonl"
-        );
+        if !folder.is_dir() {
+            ensure!(
+                hub::Name::data_set(data, None).is_some(),
+                "data folder {data} not found: --data names a folder with train.jsonl, valid.jsonl and test.jsonl, or ORG/NAME of the Hugging Face hub"
+            );
+            let set = HfDataset::named(data);
+            return Split::of_sets(&[set], name, 0, text, limit, mask_prompt);
+        }
         let path = folder.join(format!("{name}.jsonl"));
         if !files::is_named(&path) {
             return Ok(None);
@@ -106,6 +123,78 @@ impl Split {
         let source = BufReader::new(files::open(&path)?);
         let origin = path.display().to_string();
         Split::read(origin, source, text, limit, mask_prompt).map(Some)
+    }
+
+    /// The split `name` of several data sets, one after the other.
+    pub fn of_sets(
+        sets: &[HfDataset],
+        name: &str,
+        seed: u64,
+        text: &Text,
+        limit: Limit,
+        mask_prompt: bool,
+    ) -> Result<Option<Split>> {
+        let mut whole: Option<Split> = None;
+        for set in sets {
+            let Some(lines) = set.read(name, seed)? else {
+                continue;
+            };
+            let origin = format!("{} ({name})", set.path);
+            let own = Split::of_lines(origin, lines, text, limit, mask_prompt)?;
+            output::note(format_args!("{}: {} rows", own.origin, own.rows.len()));
+            whole = Some(match whole {
+                None => own,
+                Some(mut before) => {
+                    before.origin = format!("{}, {}", before.origin, own.origin);
+                    before.examples.extend(own.examples);
+                    before.rows.extend(own.rows);
+                    before.lines.extend(own.lines);
+                    before
+                }
+            });
+        }
+        Ok(whole)
+    }
+
+    /// Rows of lines that are read already.
+    fn of_lines(
+        origin: String,
+        lines: Vec<(String, Map<String, Value>)>,
+        text: &Text,
+        limit: Limit,
+        mask_prompt: bool,
+    ) -> Result<Split> {
+        ensure!(!lines.is_empty(), "{origin} is empty");
+        let format = Format::of(&lines[0].1, limit.pairs).with_context(|| lines[0].0.clone())?;
+        let rows = Workers::default().map(&lines, |(at, map)| {
+            read_map(map, &mut Some(format), text, limit, mask_prompt).with_context(|| at.clone())
+        });
+        let mut split = Split {
+            origin,
+            format,
+            examples: Vec::new(),
+            rows: Vec::new(),
+            lines: Vec::new(),
+        };
+        let mut cut = 0;
+        for (i, row) in rows.into_iter().enumerate() {
+            let (example, row, shortened) = row?;
+            cut += usize::from(shortened);
+            split.examples.push(example);
+            split.rows.push(row);
+            split.lines.push(i + 1);
+        }
+        split.say_cut(cut, limit);
+        Ok(split)
+    }
+
+    fn say_cut(&self, cut: usize, limit: Limit) {
+        if cut > 0 {
+            let (origin, all, most) = (&self.origin, self.rows.len(), limit.tokens);
+            output::note(format_args!(
+                "{origin}: {cut} of {all} rows are longer than {most} tokens and are cut"
+            ));
+        }
     }
 
     /// The split `name`, which must be there.
@@ -181,12 +270,7 @@ impl Split {
             }
         }
         ensure!(!split.rows.is_empty(), "{} is empty", split.origin);
-        if cut > 0 {
-            let (origin, all, most) = (&split.origin, split.rows.len(), limit.tokens);
-            output::note(format_args!(
-                "{origin}: {cut} of {all} rows are longer than {most} tokens and are cut"
-            ));
-        }
+        split.say_cut(cut, limit);
         split.format = format.unwrap_or(split.format);
         Ok(split)
     }
@@ -194,7 +278,8 @@ impl Split {
     /// Checks that the model has a place for every token of every row.
     pub fn check(&self, text: &Text) -> Result<()> {
         for (row, line) in self.rows.iter().zip(&self.lines) {
-            let (tokens, places) = (row.tokens.len(), text.places());
+            let other = row.rejected.as_ref().map_or(0, |r| r.tokens.len());
+            let (tokens, places) = (row.tokens.len().max(other), text.places());
             ensure!(
                 tokens <= places,
                 "{}, line {line}: the row has {tokens} tokens, expected at most {places}, the positions of the model",
@@ -209,7 +294,11 @@ impl Split {
         let keep: Vec<bool> = self
             .rows
             .iter()
-            .map(|row| !row.targets(mask_prompt).is_empty())
+            .map(|row| match &row.rejected {
+                // Of a pair the answers are compared.
+                Some(other) => [row, other].iter().all(|r| !r.targets(true).is_empty()),
+                None => !row.targets(mask_prompt).is_empty(),
+            })
             .collect();
         let (all, kept) = (keep.len(), keep.iter().filter(|k| **k).count());
         let origin = &self.origin;
@@ -234,6 +323,21 @@ impl Split {
     }
 }
 
+/// Cuts a row at the limit; true if there was something to cut.
+fn shorten(row: &mut Row, limit: Limit) -> Result<bool> {
+    let cut = row.tokens.len() > limit.tokens;
+    if cut {
+        ensure!(
+            limit.cut,
+            "the row has {} tokens, expected at most {}: shorten it, raise --max-seq-length, or cut long rows with --truncate",
+            row.tokens.len(),
+            limit.tokens
+        );
+        row.tokens.truncate(limit.tokens);
+    }
+    Ok(cut)
+}
+
 /// Returns the example, its ids, and true if they were cut.
 fn read_line(
     line: &str,
@@ -245,9 +349,20 @@ fn read_line(
     let Value::Object(map) = json::parse(line).context("expected a JSON object")? else {
         bail!("expected a JSON object");
     };
+    read_map(&map, format, text, limit, mask_prompt)
+}
+
+/// As [`read_line`], of a line that is parsed.
+fn read_map(
+    map: &Map<String, Value>,
+    format: &mut Option<Format>,
+    text: &Text,
+    limit: Limit,
+    mask_prompt: bool,
+) -> Result<(Example, Row, bool)> {
     let format = match *format {
         Some(format) => format,
-        None => *format.insert(Format::of(&map)?),
+        None => *format.insert(Format::of(map, limit.pairs)?),
     };
     ensure!(
         !(mask_prompt && format == Format::Text),
@@ -258,22 +373,23 @@ fn read_line(
             bail!("{column:?} holds {number}, which JSON does not allow");
         }
     }
-    let example = Example::read(&map, format)?;
+    let example = Example::read(map, format)?;
     let mut row = example.tokens(text)?;
-    let cut = row.tokens.len() > limit.tokens;
-    if cut {
-        ensure!(
-            limit.cut,
-            "the row has {} tokens, expected at most {}: shorten it, raise --max-seq-length, or cut long rows with --truncate",
-            row.tokens.len(),
-            limit.tokens
-        );
-        row.tokens.truncate(limit.tokens);
-    }
+    let mut cut = shorten(&mut row, limit)?;
+    let masked = match &mut row.rejected {
+        Some(other) => {
+            cut |= shorten(other, limit)?;
+            true
+        }
+        None => mask_prompt,
+    };
     // A row that was cut may lose its whole answer; it is kept and counts for nothing.
-    ensure!(
-        limit.cut || !row.targets(mask_prompt).is_empty(),
-        "the row has no target, because its answer is empty"
-    );
+    let answers = [Some(&row), row.rejected.as_deref()].into_iter().flatten();
+    for answer in answers {
+        ensure!(
+            limit.cut || !answer.targets(masked).is_empty(),
+            "the row has no target, because its answer is empty"
+        );
+    }
     Ok((example, row, cut))
 }

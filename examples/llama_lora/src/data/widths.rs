@@ -20,10 +20,12 @@ pub struct Widths(Vec<usize>);
 impl Widths {
     /// The widths with the least padding: those of [`width`], or the best choice of them if they are too many.
     pub fn of(rows: &[Row], o: BatchOptions) -> Widths {
+        if o.packed {
+            return Widths(vec![o.longest]);
+        }
         let mut counts = BTreeMap::new();
         for row in rows {
-            let inputs = row.tokens.len().saturating_sub(1).max(1);
-            let w = width(inputs, o.longest.saturating_sub(1));
+            let w = width(row.inputs(), o.longest.saturating_sub(1));
             *counts.entry(w).or_insert(0) += 1;
         }
         Widths(least_padding(

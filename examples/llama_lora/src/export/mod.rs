@@ -6,7 +6,6 @@
 mod blocks;
 mod container;
 mod metadata;
-mod names;
 mod vocab;
 
 use std::fmt;
@@ -14,13 +13,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use mlx_runtime::{memory, ops, Array, Dtype};
+use mlx_runtime::{memory, ops, Dtype};
 
-use crate::checkpoint::neighbours;
+use crate::checkpoint::{Change, Names};
 use crate::fuse::Merged;
 use crate::progress::Counter;
 use container::{Entry, Header};
-use names::{Change, Names};
 
 /// The type of the values of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -76,7 +74,7 @@ impl<'m> Plan<'m> {
         vocab::write(&mut header, merged).context("cannot write the tokenizer as llama.cpp's")?;
         let mut sources = Vec::new();
         for name in merged.names() {
-            let (theirs, change) = names.of_tensor(&name)?;
+            let (theirs, change) = names.to_gguf(&name)?;
             let shape = merged.shape(&name)?;
             let kind = kind_of(&theirs, &shape, matrices);
             header.tensors.push(Entry::new(theirs, &shape, kind)?);
@@ -135,7 +133,7 @@ impl<'m> Plan<'m> {
         let mut bytes = match source {
             Source::Numbers(numbers) => blocks::bytes(numbers, entry.kind),
             Source::Model(name, change) => {
-                let values = changed(&self.merged.dense(name)?, *change)?;
+                let values = change.to_gguf(&self.merged.dense(name)?)?;
                 let numbers = ops::astype(&values, Dtype::Float32)?.to_vec::<f32>()?;
                 drop(values);
                 memory::clear_cache()?;
@@ -145,14 +143,6 @@ impl<'m> Plan<'m> {
         bytes.resize(bytes.len().next_multiple_of(container::ALIGNMENT), 0);
         Ok(bytes)
     }
-}
-
-fn changed(values: &Array, change: Change) -> Result<Array> {
-    Ok(match change {
-        Change::Nothing => values.clone(),
-        Change::Neighbours(heads) => neighbours(values, 0, heads)?,
-        Change::PlusOne => ops::add(&ops::astype(values, Dtype::Float32)?, &Array::scalar(1f32)?)?,
-    })
 }
 
 /// Vectors stay in float32. The table and the output matrix lose most by packing, so that they have 8 bits where others

@@ -9,42 +9,7 @@ use serde_json::Value as Json;
 
 use super::container::{Header, Value};
 use crate::fuse::Merged;
-
-/// llama.cpp's types of tokens.
-const NORMAL: i32 = 1;
-const UNKNOWN: i32 = 2;
-const CONTROL: i32 = 3;
-const USER_DEFINED: i32 = 4;
-const UNUSED: i32 = 5;
-const BYTE: i32 = 6;
-
-/// The names under which llama.cpp knows how a text is cut before merging, by the regular expressions of the
-/// pre-tokenizer and whether digits stand alone.
-const CUTS: &[(&str, &[&str], bool)] = &[
-    ("gpt-2", &[], false),
-    ("smollm", &[], true),
-    (
-        "llama-bpe",
-        &[
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        ],
-        false,
-    ),
-    (
-        "qwen2",
-        &[
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        ],
-        false,
-    ),
-    (
-        "tekken",
-        &[
-            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        ],
-        false,
-    ),
-];
+use crate::text::llama_cpp::{is_byte, BYTE, CONTROL, CUTS, NORMAL, UNKNOWN, UNUSED, USER_DEFINED};
 
 /// Writes the tokenizer of `merged`.
 pub fn write(header: &mut Header, merged: &Merged) -> Result<()> {
@@ -176,11 +141,6 @@ impl Tokens {
             .map(|(t, k)| score(t, k))
             .collect()
     }
-}
-
-fn is_byte(text: &str) -> bool {
-    let hex = text.strip_prefix("<0x").and_then(|t| t.strip_suffix('>'));
-    hex.is_some_and(|h| h.len() == 2 && h.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 fn pair(merge: &Json) -> Option<[&str; 2]> {

@@ -17,7 +17,8 @@ use serde_json::{json, Value};
 
 use super::packing::{self, Packings};
 use crate::adapter::{listed, Adapter};
-use crate::checkpoint::{hugging_face_name, Beside, Checkpoint};
+use crate::checkpoint::{Beside, Checkpoint};
+use crate::peft;
 use crate::session::Opened;
 use crate::shards::packed;
 use crate::text::Text;
@@ -64,11 +65,10 @@ impl Merged {
             config,
             weights,
             block_size,
-            names,
             text,
             beside,
         } = checkpoint;
-        let mut json = beside.config(&config, &text)?;
+        let mut json = beside.config()?;
         let eight_bit = weights.keys().any(|n| n.contains("weight_scale"));
         let mut all = Weights::from(weights);
         if let Some(block) = block_size {
@@ -80,12 +80,6 @@ impl Merged {
                 *array = ops::astype(array, Dtype::Bfloat16)?;
             }
             json["torch_dtype"] = json!("bfloat16");
-        }
-        if names == "gguf" {
-            let named = weights.into_iter();
-            weights = named
-                .filter_map(|(name, a)| Some((hugging_face_name(&name)?, a)))
-                .collect();
         }
         let packings = packing::read(&weights, &mut json)?;
         let mut merged = Merged {
@@ -304,8 +298,14 @@ impl Merged {
     ) -> std::result::Result<(), String> {
         let text = |e: mlx_runtime::Error| e.to_string();
         let stacked = a.ndim() == 3;
-        let delta = delta(a, b, scale).map_err(text)?;
-        let gpt2 = self.config.family == Family::Gpt2;
+        let table = peft::is_table(path);
+        let delta = match table {
+            // A table is `[rows, dims]`, as the product of its pair is.
+            true => delta(a, b, scale).and_then(|d| ops::swapaxes(&d, -1, -2)),
+            false => delta(a, b, scale),
+        };
+        let delta = delta.map_err(text)?;
+        let gpt2 = self.config.family == Family::Gpt2 && !table;
         let names = [
             format!("{path}.weight"),
             format!("transformer.{path}.weight"),

@@ -31,6 +31,7 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use crate::data::Batch;
+use crate::eval::Losses;
 use crate::files::message;
 use crate::mean::Mean;
 use crate::output::{self, Quiet};
@@ -262,10 +263,15 @@ impl Ranks {
         Ok(stop.asked())
     }
 
-    /// The mean over the targets of all ranks.
-    pub fn mean(&self, at: &str, mean: Mean) -> Result<Mean> {
-        let all = self.gather(at, &mean.to_bits())?;
-        Ok(all.into_iter().map(Mean::from_bits).sum())
+    /// The losses of all ranks together.
+    pub fn losses(&self, at: &str, own: Losses) -> Result<Losses> {
+        let all = self.gather(at, &(own.mean.to_bits(), own.rewards.to_bits()))?;
+        let mut losses = Losses::default();
+        for (mean, rewards) in all {
+            losses.mean = [losses.mean, Mean::from_bits(mean)].into_iter().sum();
+            losses.rewards.add_bits(rewards);
+        }
+        Ok(losses)
     }
 
     /// This rank's rows of a batch: `rank`, `rank + size`, .. as in mlx-lm.

@@ -55,6 +55,12 @@ const TABLE: &[(&str, Range)] = &[
     ("lora.rank", ROWS),
     ("lora.scale", From(-MOST, MOST)),
     ("lora.dropout", SHARE),
+    ("lora.patterns.rank", ROWS),
+    ("lora.patterns.scale", From(-MOST, MOST)),
+    ("loraplus_lr_ratio", POSITIVE),
+    ("beta", POSITIVE),
+    ("hf_dataset.weight", Above(0.0, 1000.0)),
+    ("simpo_gamma", NOT_NEGATIVE),
     ("quantize.bits", Whole(2, 8)),
     ("quantize.group_size", Whole(16, 128)),
     // Schedules check their arguments, which mean something else in each.
@@ -208,6 +214,9 @@ mod tests {
                 max_grad_norm: Some(1.0),
                 max_grad_value: Some(1.0),
                 early_stopping: Some(3),
+                loraplus_lr_ratio: Some(16.0),
+                beta: Some(0.1),
+                simpo_gamma: Some(0.5),
                 lr_schedule: Some(Schedule {
                     name: Kind::CosineDecay,
                     arguments: vec![1.0, 2.0],

@@ -5,13 +5,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{bail, Context, Result};
 use mlx_runtime::runtime::Limit;
 use serde::Deserialize;
 use serde_yaml_ng::{Mapping, Value};
 
-use super::{FineTune, GradCheckpoint, Optimizer, OptimizerFile};
+use super::lora::{LoraFile, LORA_KEYS};
+use super::values::reporters;
+use super::{FineTune, GradCheckpoint, Loss, Optimizer, OptimizerFile, Reporter};
 use crate::cli::TrainArgs;
+use crate::data::{one_or_more, HfDataset};
 use crate::files::read_text;
 use crate::output;
 use crate::schedule::Schedule;
@@ -63,23 +66,24 @@ pub struct FileSettings {
     pub q_bits: Option<i32>,
     pub q_group_size: Option<i32>,
     pub q_mode: Option<String>,
+    pub loraplus_lr_ratio: Option<f64>,
+    pub decay_matrices_only: Option<bool>,
+    pub loss: Option<Loss>,
+    pub beta: Option<f64>,
+    pub simpo_gamma: Option<f64>,
+    pub reference_model: Option<String>,
+    pub packing: Option<bool>,
+    #[serde(deserialize_with = "one_or_more")]
+    pub hf_dataset: Option<Vec<HfDataset>>,
+    #[serde(deserialize_with = "reporters")]
+    pub report_to: Option<Vec<Reporter>>,
+    pub project_name: Option<String>,
     /// Notes about keys that have no meaning here.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
 
-/// `lora_parameters` of a YAML file.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct LoraFile {
-    pub rank: Option<i32>,
-    pub scale: Option<f64>,
-    pub dropout: Option<f64>,
-    pub keys: Option<Vec<String>>,
-}
-
-const KEYS: [&str; 42] = [
+const KEYS: [&str; 52] = [
     "model",
     "train",
     "test",
@@ -122,44 +126,29 @@ const KEYS: [&str; 42] = [
     "q_bits",
     "q_group_size",
     "q_mode",
+    "loraplus_lr_ratio",
+    "decay_matrices_only",
+    "loss",
+    "beta",
+    "simpo_gamma",
+    "reference_model",
+    "packing",
+    "hf_dataset",
+    "report_to",
+    "project_name",
 ];
-
-const LORA_KEYS: [&str; 4] = ["rank", "scale", "dropout", "keys"];
 
 const SCHEDULE_KEYS: [&str; 4] = ["name", "arguments", "warmup", "warmup_init"];
 
-/// mlx-lm's keys without a counterpart here.
-const FOREIGN: &[(&str, Foreign)] = &[
-    ("hf_dataset", Foreign::Only("null", "data is a folder")),
-    (
-        "report_to",
-        Foreign::Only("null", "reports go to metrics.jsonl, and to --metrics-port"),
-    ),
-    (
-        "project_name",
-        Foreign::Nothing("it names the project of report_to"),
-    ),
-    (
-        "config",
-        Foreign::Nothing("a configuration cannot name another one"),
-    ),
+/// mlx-lm's keys that mean nothing here, and why.
+const FOREIGN: &[(&str, &str)] = &[
+    ("config", "a configuration cannot name another one"),
     (
         "clear_cache_threshold",
-        Foreign::Nothing("the memory limit bounds MLX's cache, too"),
+        "the memory limit bounds MLX's cache, too",
     ),
-    (
-        "trust_remote_code",
-        Foreign::Nothing("no code of a model's folder ever runs"),
-    ),
+    ("trust_remote_code", "no code of a model's folder ever runs"),
 ];
-
-/// The treatment of a key of mlx-lm.
-enum Foreign {
-    /// It may have this value only, with the reason.
-    Only(&'static str, &'static str),
-    /// It has no meaning here, with the reason.
-    Nothing(&'static str),
-}
 
 impl FileSettings {
     /// The file that `args` names; without one, nothing is set. Says which of its keys mean nothing.
@@ -171,8 +160,6 @@ impl FileSettings {
         }
         // The flags have the keys' meaning.
         for (key, value) in [
-            ("report_to", args.report_to.clone().map(Value::from)),
-            ("project_name", args.project_name.clone().map(Value::from)),
             (
                 "clear_cache_threshold",
                 args.clear_cache_threshold.clone().map(Value::from),
@@ -182,20 +169,13 @@ impl FileSettings {
                 args.trust_remote_code.then(|| Value::from(true)),
             ),
         ] {
-            let Some(value) = value else { continue };
+            let Some(_) = value else { continue };
             let flag = format!("--{}", key.replace('_', "-"));
-            match FOREIGN.iter().find(|(k, _)| *k == key) {
-                Some((_, Foreign::Only(only, why))) => {
-                    bail!(
-                        "{flag} is {}, expected {only}, because {why}",
-                        shown(&value)
-                    )
-                }
-                Some((_, Foreign::Nothing(why))) => {
-                    output::note(format_args!("{flag} has no effect, because {why}"));
-                }
-                None => {}
-            }
+            let why = FOREIGN
+                .iter()
+                .find(|(k, _)| *k == key)
+                .map_or("", |(_, why)| why);
+            output::note(format_args!("{flag} has no effect, because {why}"));
         }
         Ok(file)
     }
@@ -227,14 +207,7 @@ impl FileSettings {
                 _ if value.is_null() && name != "lora_parameters" => {
                     check_key(name, &known())?;
                 }
-                Some((_, Foreign::Only(only, why))) => {
-                    let found = shown(value);
-                    ensure!(
-                        found == *only,
-                        "{name} is {found}, expected {only}, because {why}"
-                    );
-                }
-                Some((_, Foreign::Nothing(why))) => {
+                Some((_, why)) => {
                     notes.push(format!("{name} has no effect, because {why}"));
                 }
                 None => {
@@ -268,9 +241,6 @@ fn inside(name: &str, value: &Value) -> Result<()> {
     };
     for key in map.keys() {
         let key = key.as_str().unwrap_or_default();
-        if key == "alpha" || key == "lora_alpha" {
-            bail!("unknown key {name}.{key}: give scale, which is alpha / rank");
-        }
         check_key(key, known).with_context(|| format!("in {name}"))?;
     }
     Ok(())

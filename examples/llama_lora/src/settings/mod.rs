@@ -4,6 +4,7 @@
 
 pub mod bounds;
 mod file;
+mod lora;
 mod of_run;
 mod optimizer;
 mod paths;
@@ -12,19 +13,22 @@ mod values;
 use std::path::PathBuf;
 
 use anyhow::{bail, ensure, Context, Result};
+use mlx_runtime::optim::{Optimizer as Optimizes, Parts};
 use mlx_runtime::runtime::Limit;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{PackArgs, TrainArgs};
+use crate::data::{Data, HfDataset};
 use crate::output;
 use crate::schedule::{Kind, Schedule};
 pub use file::FileSettings;
+pub use lora::{LoraSettings, Pattern};
 pub use of_run::{Measured, OfRun};
 pub use optimizer::{
     AdafactorConfig, AdamConfig, AdamwConfig, LionConfig, MuonConfig, Optimizer, OptimizerConfig,
     OptimizerFile, SgdConfig,
 };
-pub use values::{parse_size, FineTune, GradCheckpoint, Packing};
+pub use values::{parse_size, FineTune, GradCheckpoint, Loss, Packing, Reporter};
 
 /// Every setting of a training run, decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +38,9 @@ pub struct Settings {
     #[serde(default)]
     pub quantize: Option<Packing>,
     pub data: String,
+    /// Data sets in place of `data`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hf_dataset: Vec<HfDataset>,
     #[serde(default)]
     pub fine_tune_type: FineTune,
     pub iters: u64,
@@ -47,6 +54,24 @@ pub struct Settings {
     pub optimizer: Optimizer,
     pub optimizer_config: OptimizerConfig,
     pub lora: LoraSettings,
+    /// The learning rate of `lora_b` over that of all else.
+    #[serde(default)]
+    pub loraplus_lr_ratio: Option<f64>,
+    /// Norms and biases do not decay.
+    #[serde(default)]
+    pub decay_matrices_only: bool,
+    #[serde(default)]
+    pub loss: Loss,
+    /// Strength of the comparison of two answers; `None` for the default of the loss.
+    #[serde(default)]
+    pub beta: Option<f64>,
+    #[serde(default)]
+    pub simpo_gamma: Option<f64>,
+    #[serde(default)]
+    pub reference_model: Option<String>,
+    /// Several rows in each row of a batch.
+    #[serde(default)]
+    pub packing: bool,
     pub grad_checkpoint: GradCheckpoint,
     pub grad_accumulation_steps: u64,
     pub max_skipped_steps: u32,
@@ -82,22 +107,17 @@ pub struct Settings {
     pub memory_limit: Option<Limit>,
     #[serde(default)]
     pub metrics_port: Option<u16>,
+    /// Programs that the reports are written for, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub report_to: Vec<Reporter>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_name: Option<String>,
+    /// Say what takes the memory; not part of a run.
+    #[serde(skip)]
+    pub verbose: bool,
     pub mask_prompt: bool,
     pub test: bool,
     pub compat: bool,
-}
-
-/// mlx-lm's `lora_parameters`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LoraSettings {
-    /// Columns of `lora_a`, rows of `lora_b`.
-    pub rank: i32,
-    /// The adapter's output is multiplied by this.
-    pub scale: f64,
-    /// Chance that an input of the adapter is dropped in training.
-    pub dropout: f64,
-    /// Ends of the tensor paths to adapt, inside a layer; empty for all that the model allows.
-    pub keys: Vec<String>,
 }
 
 /// The name of the model that is fetched automatically.
@@ -126,6 +146,7 @@ impl Default for Settings {
             model: DEFAULT_MODEL.into(),
             quantize: None,
             data: DEFAULT_DATA.into(),
+            hf_dataset: Vec::new(),
             fine_tune_type: FineTune::Lora,
             iters: 1000,
             epochs: None,
@@ -135,12 +156,14 @@ impl Default for Settings {
             lr_schedule: None,
             optimizer: Optimizer::Adam,
             optimizer_config: OptimizerConfig::of(Optimizer::Adam, false),
-            lora: LoraSettings {
-                rank: 8,
-                scale: 20.0,
-                dropout: 0.0,
-                keys: Vec::new(),
-            },
+            lora: LoraSettings::default(),
+            loraplus_lr_ratio: None,
+            decay_matrices_only: false,
+            loss: Loss::Sft,
+            beta: None,
+            simpo_gamma: None,
+            reference_model: None,
+            packing: false,
             grad_checkpoint: GradCheckpoint::Auto,
             grad_accumulation_steps: 1,
             max_skipped_steps: 10,
@@ -163,6 +186,9 @@ impl Default for Settings {
             device: None,
             memory_limit: None,
             metrics_port: None,
+            report_to: Vec::new(),
+            project_name: None,
+            verbose: false,
             mask_prompt: false,
             test: false,
             compat: false,
@@ -183,7 +209,9 @@ impl Settings {
 
     /// The settings of a resumed run: the `saved` ones, except for those that may change between runs.
     pub fn resumed(args: &TrainArgs, saved: Settings) -> Result<Settings> {
-        let new = Self::merge(args, FileSettings::of(args)?, saved.clone())?;
+        let mut new = Self::merge(args, FileSettings::of(args)?, saved.clone())?;
+        // The end of a name stands for the name, which the saved run has whole.
+        new.lora.keys = saved.lora.keys_of(new.lora.keys);
         // Everything that decides the next step must be unchanged.
         macro_rules! same {
             ($($field:ident)*) => {$(
@@ -195,7 +223,8 @@ impl Settings {
             )*};
         }
         same!(quantize batch_size grad_accumulation_steps num_layers learning_rate lr_schedule optimizer optimizer_config lora max_seq_length length_buckets
-              truncate seed mask_prompt compat resume_adapter_file fine_tune_type max_grad_norm max_grad_value);
+              truncate seed mask_prompt compat resume_adapter_file fine_tune_type max_grad_norm max_grad_value loraplus_lr_ratio
+              decay_matrices_only loss beta simpo_gamma reference_model packing);
         Ok(new)
     }
 
@@ -281,6 +310,12 @@ impl Settings {
         let settings = Settings {
             model: pick(&args.model, file.model, base.model),
             quantize: Packing::of(&packing)?.or(base.quantize),
+            hf_dataset: match (file.hf_dataset, &args.data) {
+                // A folder on the command line takes the place of the file's data sets.
+                (_, Some(_)) => Vec::new(),
+                (Some(sets), None) => sets,
+                (None, None) => base.hf_dataset,
+            },
             data: pick(&args.data, file.data, base.data),
             fine_tune_type: pick(
                 &args.fine_tune_type,
@@ -296,17 +331,28 @@ impl Settings {
             lr_schedule,
             optimizer,
             optimizer_config,
-            lora: LoraSettings {
-                rank: pick(&args.lora_rank, lora.rank, base.lora.rank),
-                scale: pick(&args.lora_scale, lora.scale, base.lora.scale),
-                dropout: pick(&args.lora_dropout, lora.dropout, base.lora.dropout),
-                keys: match args.lora_keys.clone().or(lora.keys) {
-                    Some(keys) if keys.is_empty() => {
-                        bail!("expected at least one name for --lora-keys")
-                    }
-                    keys => keys.unwrap_or(base.lora.keys),
-                },
-            },
+            lora: LoraSettings::merge(&args.lora, lora, base.lora)?,
+            loraplus_lr_ratio: args
+                .lora
+                .loraplus_lr_ratio
+                .or(file.loraplus_lr_ratio)
+                .or(base.loraplus_lr_ratio),
+            decay_matrices_only: args.decay_matrices_only
+                || file.decay_matrices_only.unwrap_or(base.decay_matrices_only),
+            loss: pick(&args.objective.loss, file.loss, base.loss),
+            beta: args.objective.beta.or(file.beta).or(base.beta),
+            simpo_gamma: args
+                .objective
+                .simpo_gamma
+                .or(file.simpo_gamma)
+                .or(base.simpo_gamma),
+            reference_model: args
+                .objective
+                .reference_model
+                .clone()
+                .or(file.reference_model)
+                .or(base.reference_model),
+            packing: args.objective.packing || file.packing.unwrap_or(base.packing),
             grad_checkpoint: pick(
                 &args.grad_checkpoint,
                 file.grad_checkpoint,
@@ -373,6 +419,13 @@ impl Settings {
                 .metrics_port
                 .or(file.metrics_port)
                 .or(base.metrics_port),
+            report_to: pick(&args.report_to, file.report_to, base.report_to),
+            project_name: args
+                .project_name
+                .clone()
+                .or(file.project_name)
+                .or(base.project_name),
+            verbose: args.verbose,
             mask_prompt: args.mask_prompt || file.mask_prompt.unwrap_or(base.mask_prompt),
             test: args.test || file.test.unwrap_or(base.test),
             compat: args.compat || file.compat.unwrap_or(base.compat),
@@ -383,21 +436,51 @@ impl Settings {
 
     fn check(&self) -> Result<()> {
         bounds::all(&serde_yaml_ng::to_value(self)?)?;
+        self.lora.check()?;
+        self.hf_dataset.iter().try_for_each(HfDataset::check)?;
+        for (given, flag, only) in [
+            (self.simpo_gamma.is_some(), "--simpo-gamma", Loss::Simpo),
+            (
+                self.reference_model.is_some(),
+                "--reference-model",
+                Loss::Dpo,
+            ),
+        ] {
+            ensure!(
+                !given || self.loss == only,
+                "{flag} needs --loss {}, found {}",
+                only.name(),
+                self.loss.name()
+            );
+        }
         ensure!(
-            self.lora.dropout == 0.0,
-            "unsupported --lora-dropout: leave it at 0"
+            self.beta.is_none() || self.loss.compares(),
+            "--beta needs --loss dpo, orpo or simpo"
         );
         ensure!(
-            self.lora.scale as f32 != 0.0,
-            "--lora-scale is {}, expected another number, because the adapter would change nothing",
-            self.lora.scale
+            !self.compat || !self.packing && !self.loss.compares(),
+            "--compat contradicts --packing and --loss: mlx-lm has neither"
+        );
+        ensure!(
+            !self.packing || !self.loss.compares(),
+            "--packing contradicts --loss {}: pairs are not packed",
+            self.loss.name()
+        );
+        let adapts = self.fine_tune_type != FineTune::Full;
+        ensure!(
+            adapts || self.loraplus_lr_ratio.is_none(),
+            "--loraplus-lr-ratio needs an adapter, which --fine-tune-type full has not"
+        );
+        ensure!(
+            self.loraplus_lr_ratio.is_none() || !self.optimizer_config.chooses_rates(),
+            "--loraplus-lr-ratio contradicts adafactor's own step sizes: set optimizer_config: {{adafactor: {{relative_step: false}}}}"
         );
         ensure!(
             self.test_batches != 0,
             "--test-batches is 0, expected -1 (all) or at least 1; leave --test out to measure nothing"
         );
         ensure!(
-            self.fine_tune_type == FineTune::Lora || self.quantize.is_none(),
+            adapts || self.quantize.is_none(),
             "--fine-tune-type full contradicts --quantize: packed matrices cannot be trained"
         );
         ensure!(
@@ -413,6 +496,34 @@ impl Settings {
             )?;
         }
         Ok(())
+    }
+
+    /// What the run learns from.
+    pub fn data(&self) -> Data {
+        Data {
+            folder: self.data.clone(),
+            sets: self.hf_dataset.clone(),
+            seed: self.seed,
+        }
+    }
+
+    /// The optimiser, with parts of its own for what steps otherwise.
+    pub fn build_optimizer(&self) -> Box<dyn Optimizes> {
+        let built = |config: &OptimizerConfig| config.build(self.learning_rate);
+        let whole = built(&self.optimizer_config);
+        if self.loraplus_lr_ratio.is_none() && !self.decay_matrices_only {
+            return whole;
+        }
+        let mut parts = Parts::new(whole);
+        if self.decay_matrices_only {
+            let kept = built(&self.optimizer_config.without_decay());
+            parts = parts.with(|_, shape| shape.len() < 2, kept, 1.0);
+        }
+        if let Some(ratio) = self.loraplus_lr_ratio {
+            let fast = built(&self.optimizer_config);
+            parts = parts.with(|name, _| name.ends_with(".lora_b"), fast, ratio as f32);
+        }
+        Box::new(parts)
     }
 
     /// Layers to adapt in a model of `total`. An explicit number must fit; the default shrinks to fit.
@@ -499,7 +610,7 @@ mod tests {
         for (yaml, hint) in [
             ("itres: 3", "iters"),
             ("lora_parameters: {rnak: 3}", "rank"),
-            ("lora_parameters: {alpha: 16}", "scale"),
+            ("lora_parameters: {alpah: 16}", "alpha"),
             ("batch-size: 3", "batch_size"),
             ("zzzzzz: 3", "known keys"),
         ] {
@@ -509,14 +620,67 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_the_optimiser_are_what_the_flags_say() {
+        let built = |yaml: &str| {
+            let s = with_file(yaml, TrainArgs::default()).unwrap();
+            s.build_optimizer()
+        };
+        let names = [
+            ("model.layers.0.self_attn.q_proj.lora_a", &[4, 2][..]),
+            ("model.layers.0.self_attn.q_proj.lora_b", &[2, 4]),
+            ("model.norm.weight", &[4]),
+        ];
+        for (yaml, wanted) in [
+            ("optimizer: adamw", [0, 0, 0]),
+            ("{optimizer: adamw, loraplus_lr_ratio: 4}", [0, 1, 0]),
+            ("{optimizer: adamw, decay_matrices_only: true}", [0, 0, 1]),
+            (
+                "{optimizer: adamw, decay_matrices_only: true, loraplus_lr_ratio: 4}",
+                [0, 2, 1],
+            ),
+        ] {
+            let optimizer = built(yaml);
+            assert_eq!(
+                names.map(|(n, shape)| optimizer.part(n, shape)),
+                wanted,
+                "{yaml}"
+            );
+        }
+        let text = format!(
+            "{:?}",
+            built("{optimizer: adamw, decay_matrices_only: true}")
+        );
+        assert!(
+            text.contains("weight_decay: 0.0") && text.contains("weight_decay: 0.01"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn what_is_not_supported_is_refused_and_not_ignored() {
         for yaml in [
             "fine_tune_type: lokr",
             "grad_accumulation_steps: 0",
-            "report_to: wandb",
+            "report_to: comet",
             "optimizer: rmsprop",
-            "hf_dataset: {path: billsum}",
+            "hf_dataset: {pth: billsum}",
+            "hf_dataset: {path: a/b, weight: 0}",
+            "hf_dataset: {path: a/b, train_split: 'train[:x]'}",
+            "hf_dataset: [{path: a/b, config: {streaming: true}}]",
             "train: false",
+            "lora_parameters: {rslora: true}",
+            "lora_parameters: {rank_pattern: {q_proj: x}}",
+            "lora_parameters: {dropout: 1.0}",
+            "loraplus_lr_ratio: 0",
+            "loss: ppo",
+            "{loss: dpo, simpo_gamma: 0.5}",
+            "{loss: orpo, reference_model: x}",
+            "beta: 0.1",
+            "{loss: dpo, beta: 0}",
+            "{loss: dpo, packing: true}",
+            "{packing: true, compat: true}",
+            "{loraplus_lr_ratio: 2, fine_tune_type: full}",
+            "{loraplus_lr_ratio: 2, optimizer: adafactor}",
             "iters: many",
             "- a list",
         ] {
@@ -526,6 +690,16 @@ mod tests {
             "",
             "fine_tune_type: lora",
             "fine_tune_type: full",
+            "fine_tune_type: dora",
+            "{loss: simpo, beta: 2.5, simpo_gamma: 1.4}",
+            "{loss: dpo, reference_model: x}",
+            "packing: true",
+            "{report_to: 'wandb, tensorboard', project_name: x}",
+            "report_to: [swanlab]",
+            "hf_dataset: {path: billsum, prompt_feature: text, completion_feature: summary, train_split: 'train[:1000]'}",
+            "hf_dataset: [{path: a/b, weight: 2.5}, {path: c/d, config: {name: main}, chat_feature: conversations}]",
+            "lora_parameters: {alpha: 16, rslora: true, dropout: 0.1, rank_pattern: {q_proj: 4}, scale_pattern: {v_proj: 2.5}}",
+            "{loraplus_lr_ratio: 16, decay_matrices_only: true}",
             "{epochs: 3, max_grad_norm: 1.0, keep_best: true, early_stopping: 2, save_total_limit: 3}",
             "lr_schedule: {name: wsd, arguments: [1e-4, 100, 20]}",
             "grad_accumulation_steps: 4",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DEFAULT_DATA;
 use crate::cli::EvalArgs;
-use crate::data::Format;
+use crate::data::{Data, Format, HfDataset};
 
 /// Entries of `adapter_config.json`, mlx-lm's or this program's.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -15,6 +15,12 @@ pub struct OfRun {
     /// The data that it was trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
+    /// The data sets in place of the data.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hf_dataset: Vec<HfDataset>,
+    /// The seed of everything random.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// The format of the data's lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_format: Option<Format>,
@@ -36,7 +42,7 @@ pub struct OfRun {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
     /// The data.
-    pub data: String,
+    pub data: Data,
     /// True if the prompts are left out of the loss.
     pub mask_prompt: bool,
     /// The most tokens of a row.
@@ -55,11 +61,18 @@ impl Measured {
         let none = OfRun::default();
         let then = run.unwrap_or(&none);
         let data = match (&args.data, run) {
-            (Some(data), _) => data.clone(),
-            (None, None) => DEFAULT_DATA.to_owned(),
-            (None, Some(run)) => run.data.clone().ok_or_else(|| {
-                anyhow::anyhow!("the adapter does not name its data: give --data FOLDER")
-            })?,
+            (Some(data), _) => data.as_str().into(),
+            (None, None) => DEFAULT_DATA.into(),
+            (None, Some(run)) => {
+                let folder = run.data.clone().ok_or_else(|| {
+                    anyhow::anyhow!("the adapter does not name its data: give --data FOLDER")
+                })?;
+                Data {
+                    folder,
+                    sets: run.hf_dataset.clone(),
+                    seed: run.seed.unwrap_or(0),
+                }
+            }
         };
         // mlx-lm cuts without a flag.
         let cut = then.truncate.map(|t| t || then.compat == Some(true));

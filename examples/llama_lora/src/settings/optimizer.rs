@@ -276,6 +276,25 @@ impl OptimizerConfig {
         }
     }
 
+    /// True if it takes no learning rate.
+    pub fn chooses_rates(&self) -> bool {
+        matches!(self, Self::Adafactor(c) if c.relative_step)
+    }
+
+    /// These numbers without weight decay.
+    pub fn without_decay(&self) -> OptimizerConfig {
+        let mut same = self.clone();
+        match &mut same {
+            Self::Adam(_) => {}
+            Self::Adamw(c) => c.weight_decay = 0.0,
+            Self::Sgd(c) => c.weight_decay = 0.0,
+            Self::Adafactor(c) => c.weight_decay = 0.0,
+            Self::Lion(c) => c.weight_decay = 0.0,
+            Self::Muon(c) => c.weight_decay = 0.0,
+        }
+        same
+    }
+
     /// The optimiser with these numbers.
     pub fn build(&self, learning_rate: f64) -> Box<dyn optim::Optimizer> {
         let learning_rate = learning_rate as f32;

@@ -32,6 +32,8 @@ pub enum FineTune {
     /// A low-rank adapter.
     #[default]
     Lora,
+    /// A low-rank adapter whose rows have norms of their own.
+    Dora,
     /// Every tensor of the last layers.
     Full,
 }
@@ -41,6 +43,7 @@ impl FineTune {
     pub fn name(self) -> &'static str {
         match self {
             FineTune::Lora => "lora",
+            FineTune::Dora => "dora",
             FineTune::Full => "full",
         }
     }
@@ -53,13 +56,142 @@ impl FromStr for FineTune {
         match text {
             "lora" => Ok(FineTune::Lora),
             "full" => Ok(FineTune::Full),
-            "dora" => Err("unsupported kind \"dora\": expected lora or full; adapters that mlx-lm or PEFT trained with DoRA can be fused".into()),
-            other => Err(format!("unknown kind {other:?}: expected lora or full")),
+            "dora" => Ok(FineTune::Dora),
+            other => Err(format!(
+                "unknown kind {other:?}: expected lora, dora or full"
+            )),
         }
     }
 }
 
 impl TryFrom<String> for FineTune {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A program that shows reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
+pub enum Reporter {
+    /// TensorBoard.
+    Tensorboard,
+    /// Weights & Biases, which takes TensorBoard's files.
+    Wandb,
+    /// SwanLab, which takes TensorBoard's files.
+    Swanlab,
+}
+
+impl Reporter {
+    /// The command that brings the reports in `folder` there, if one is needed.
+    pub fn command(self, folder: &str, project: Option<&str>) -> Option<String> {
+        match self {
+            Reporter::Tensorboard => Some(format!("tensorboard --logdir {folder}")),
+            Reporter::Wandb => {
+                let project = project.map_or(String::new(), |p| format!(" -p {p}"));
+                Some(format!("wandb sync{project} {folder}"))
+            }
+            Reporter::Swanlab => {
+                let project = project.map_or(String::new(), |p| format!(" -p {p}"));
+                Some(format!(
+                    "swanlab convert -t tensorboard{project} --tb_logdir {folder}"
+                ))
+            }
+        }
+    }
+}
+
+impl FromStr for Reporter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "tensorboard" => Ok(Reporter::Tensorboard),
+            "wandb" => Ok(Reporter::Wandb),
+            "swanlab" => Ok(Reporter::Swanlab),
+            other => Err(format!(
+                "unknown name {other:?}: expected tensorboard, wandb or swanlab"
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for Reporter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// `report_to` of a file: one name, several with commas between them, or a list.
+pub fn reporters<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Reporter>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Raw {
+        Text(String),
+        List(Vec<String>),
+    }
+    let names = match Option::<Raw>::deserialize(from)? {
+        None => return Ok(None),
+        Some(Raw::Text(text)) => text.split(',').map(|t| t.trim().to_owned()).collect(),
+        Some(Raw::List(list)) => list,
+    };
+    let all = names
+        .iter()
+        .map(|name| name.parse().map_err(serde::de::Error::custom));
+    all.collect::<Result<_, _>>().map(Some)
+}
+
+/// What is minimised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
+pub enum Loss {
+    /// The negative log-likelihood of the targets.
+    #[default]
+    Sft,
+    /// Direct preference optimisation (Rafailov et al. 2023).
+    Dpo,
+    /// Odds ratio preference optimisation (Hong et al. 2024).
+    Orpo,
+    /// Simple preference optimisation (Meng et al. 2024).
+    Simpo,
+}
+
+impl Loss {
+    const NAMES: [(&str, Loss); 4] = [
+        ("sft", Loss::Sft),
+        ("dpo", Loss::Dpo),
+        ("orpo", Loss::Orpo),
+        ("simpo", Loss::Simpo),
+    ];
+
+    /// Its name in flags and files.
+    pub fn name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(_, loss)| *loss == self);
+        found.map_or("", |(name, _)| name)
+    }
+
+    /// True if it compares two answers.
+    pub fn compares(self) -> bool {
+        self != Loss::Sft
+    }
+}
+
+impl FromStr for Loss {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::NAMES.iter().find(|(name, _)| *name == text);
+        found
+            .map(|(_, loss)| *loss)
+            .ok_or_else(|| format!("unknown loss {text:?}: expected sft, dpo, orpo or simpo"))
+    }
+}
+
+impl TryFrom<String> for Loss {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

@@ -143,7 +143,6 @@ impl Recipe {
             config: self.config,
             weights,
             block_size: None,
-            names: "",
             text: bytes::text()?,
             beside,
         })

@@ -4,6 +4,7 @@
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use tokenizers::models::bpe::{Vocab, BPE};
+use tokenizers::normalizers::NFC;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence;
@@ -12,36 +13,41 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
 
 use super::contain::contained_deep;
-use super::{Template, Text};
+use super::llama_cpp::{CONTROL, CUTS, ENDS, UNKNOWN, USER_DEFINED};
+use super::{sentencepiece, Template, Text};
 
-/// `tokenizer.*` of a GGUF file's metadata.
+/// `tokenizer.ggml.*` of a GGUF file's metadata.
 #[derive(Clone, Debug, Default)]
 pub struct GgufVocab {
-    /// `tokenizer.ggml.model`: the kind; `gpt2` stands for byte-level BPE.
+    /// `model`: `gpt2` stands for byte-level BPE, `llama` for SentencePiece's.
     pub model: String,
-    /// `tokenizer.ggml.pre`: how text is cut before merging.
+    /// `pre`: how text is cut before merging.
     pub pre: Option<String>,
-    /// `tokenizer.ggml.tokens`
+    /// `tokens`
     pub tokens: Vec<String>,
-    /// `tokenizer.ggml.token_type`: 3 is a control token, 4 a word that the user added.
+    /// `token_type`, as [`llama_cpp`](super::llama_cpp) names them.
     pub types: Vec<i32>,
-    /// `tokenizer.ggml.merges`
+    /// `merges`, of byte-level BPE.
     pub merges: Vec<String>,
-    /// `tokenizer.ggml.bos_token_id`
+    /// `scores`, of SentencePiece: the pair whose token has the highest score is joined first.
+    pub scores: Vec<f32>,
+    /// `bos_token_id`
     pub bos: Option<u32>,
-    /// `tokenizer.ggml.eos_token_id`
+    /// `eos_token_id`
     pub eos: Option<u32>,
-    /// `tokenizer.ggml.add_bos_token`
-    pub add_bos: bool,
+    /// `eot_token_id`: another token that ends an answer.
+    pub eot: Option<u32>,
+    /// `unknown_token_id`
+    pub unknown: Option<u32>,
+    /// `add_bos_token`
+    pub add_bos: Option<bool>,
+    /// `add_eos_token`
+    pub add_eos: Option<bool>,
+    /// `add_space_prefix`: SentencePiece puts a space in front of a text.
+    pub space_prefix: bool,
     /// `tokenizer.chat_template`
     pub template: Option<String>,
 }
-
-const CONTROL: i32 = 3;
-const USER_DEFINED: i32 = 4;
-
-/// The regular expression that splits text for Llama 3.
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Builds the tokenizer that `vocab` describes.
 pub fn from_gguf(vocab: GgufVocab) -> Result<Text> {
@@ -49,59 +55,84 @@ pub fn from_gguf(vocab: GgufVocab) -> Result<Text> {
 }
 
 fn build(vocab: GgufVocab) -> Result<Text> {
-    if vocab.model != "gpt2" {
-        bail!(
-            "unsupported tokenizer {:?} of the GGUF file: only byte-level BPE (gpt2) is supported; \
-             use the model's Hugging Face folder instead",
-            vocab.model
-        );
-    }
-    let token = |name: &str, id: u32| -> Result<String> {
-        let text = vocab.tokens.get(id as usize).cloned();
-        text.with_context(|| {
-            let tokens = vocab.tokens.len();
-            format!("tokenizer.ggml.{name} is {id}, expected less than the {tokens} tokens")
-        })
-    };
     let eos = vocab
         .eos
         .context("tokenizer.ggml.eos_token_id is missing from the GGUF file")?;
-    let eos_text = token("eos_token_id", eos)?;
-    let bos_text = vocab.bos.map(|id| token("bos_token_id", id)).transpose()?;
-
-    let pre = vocab.pre.as_deref().unwrap_or("default");
-    let mut tokenizer = Tokenizer::new(bpe(&vocab, pre)?);
-    tokenizer.with_pre_tokenizer(Some(pre_tokenizer(pre)?));
-    tokenizer.with_decoder(Some(ByteLevel::default()));
-    tokenizer
-        .add_special_tokens(added(&vocab, CONTROL, true))
+    let eos_text = token(&vocab, "eos_token_id", eos)?.to_owned();
+    let bos_text = match vocab.bos {
+        Some(id) => Some(token(&vocab, "bos_token_id", id)?.to_owned()),
+        None => None,
+    };
+    let sentences = match vocab.model.as_str() {
+        "gpt2" => false,
+        "llama" => true,
+        other => bail!(
+            "unsupported tokenizer {other:?} of the GGUF file: expected byte-level BPE (gpt2) or SentencePiece's BPE (llama); \
+             use the model's Hugging Face folder instead"
+        ),
+    };
+    let mut tokenizer = match sentences {
+        true => sentencepiece::build(&vocab)?,
+        false => byte_level(&vocab)?,
+    };
+    for (kind, special) in [(CONTROL, true), (UNKNOWN, true), (USER_DEFINED, false)] {
+        let added = added(&vocab, kind, special);
+        match special {
+            true => tokenizer.add_special_tokens(added),
+            false => tokenizer.add_tokens(added),
+        }
         .map_err(broken)?;
-    tokenizer
-        .add_tokens(added(&vocab, USER_DEFINED, false))
-        .map_err(broken)?;
-    if let (true, Some(id), Some(text)) = (vocab.add_bos, vocab.bos, &bos_text) {
-        let processor = TemplateProcessing::builder()
-            .try_single(vec![text.as_str(), "$A"])
-            .map_err(|e| anyhow!("{e}"))?
-            .special_tokens(vec![(text.clone(), id)])
-            .build()
-            .map_err(|e| anyhow!("{e}"))?;
-        tokenizer.with_post_processor(Some(processor));
     }
+    let begin = vocab.bos.zip(bos_text.clone());
+    let begin = begin.filter(|_| vocab.add_bos.unwrap_or(sentences));
+    let end = Some((eos, eos_text.clone())).filter(|_| vocab.add_eos.unwrap_or(false));
+    if begin.is_some() || end.is_some() {
+        tokenizer.with_post_processor(Some(around(begin, end)?));
+    }
+    let mut stops: Vec<u32> = [Some(eos), vocab.eot].into_iter().flatten().collect();
+    let control = |id: &u32| vocab.types.get(*id as usize) == Some(&CONTROL);
+    let named = ENDS.iter().filter_map(|name| tokenizer.token_to_id(name));
+    stops.extend(named.filter(control));
+    stops.dedup();
     let mut special = vec![("eos_token", eos_text)];
     special.extend(bos_text.map(|text| ("bos_token", text)));
     let template = vocab
         .template
         .map(|source| Template::new(&source, None, special));
     let template = template.transpose()?;
-    Ok(Text::new(tokenizer, template, eos, vec![eos]))
+    Ok(Text::new(tokenizer, template, eos, stops))
 }
 
-fn bpe(vocab: &GgufVocab, pre: &str) -> Result<BPE> {
-    let mut ids = Vocab::with_capacity(vocab.tokens.len());
-    for (id, token) in vocab.tokens.iter().enumerate() {
-        ids.insert(token.clone(), u32::try_from(id)?);
-    }
+fn token<'v>(vocab: &'v GgufVocab, name: &str, id: u32) -> Result<&'v str> {
+    let text = vocab.tokens.get(id as usize);
+    text.map(String::as_str).with_context(|| {
+        let tokens = vocab.tokens.len();
+        format!("tokenizer.ggml.{name} is {id}, expected less than the {tokens} tokens")
+    })
+}
+
+/// The tokens that stand around every text.
+fn around(begin: Option<(u32, String)>, end: Option<(u32, String)>) -> Result<TemplateProcessing> {
+    let all = [begin.as_ref(), end.as_ref()].into_iter().flatten();
+    let special: Vec<(String, u32)> = all.map(|(id, text)| (text.clone(), *id)).collect();
+    let text = |token: Option<(u32, String)>| token.map(|(_, text)| text);
+    let single = [text(begin), Some("$A".to_owned()), text(end)];
+    TemplateProcessing::builder()
+        .try_single(single.into_iter().flatten().collect::<Vec<String>>())
+        .map_err(|e| anyhow!("{e}"))?
+        .special_tokens(special)
+        .build()
+        .map_err(|e| anyhow!("{e}"))
+}
+
+fn byte_level(vocab: &GgufVocab) -> Result<Tokenizer> {
+    let pre = vocab.pre.as_deref().unwrap_or("gpt-2");
+    let pre = match pre {
+        "default" | "gpt2" => "gpt-2",
+        "llama3" | "llama-v3" => "llama-bpe",
+        other => other,
+    };
+    let ids = ids(vocab)?;
     let merges = vocab
         .merges
         .iter()
@@ -119,32 +150,48 @@ fn bpe(vocab: &GgufVocab, pre: &str) -> Result<BPE> {
             Ok((a.to_owned(), b.to_owned()))
         })
         .collect::<Result<Vec<_>>>()?;
-    BPE::builder()
+    let model = BPE::builder()
         .vocab_and_merges(ids, merges)
-        .ignore_merges(pre == "llama-bpe")
+        .ignore_merges(matches!(pre, "llama-bpe" | "tekken"))
         .build()
-        .map_err(broken)
+        .map_err(broken)?;
+    let mut tokenizer = Tokenizer::new(model);
+    tokenizer.with_pre_tokenizer(Some(pre_tokenizer(pre)?));
+    // transformers composes characters for this one.
+    tokenizer
+        .with_normalizer((pre == "qwen2").then_some(NFC))
+        .map_err(broken)?;
+    tokenizer.with_decoder(Some(ByteLevel::default()));
+    Ok(tokenizer)
 }
 
 fn pre_tokenizer(pre: &str) -> Result<PreTokenizerWrapper> {
-    let bytes = |regex: bool| ByteLevel::new(false, true, regex);
-    Ok(match pre {
-        "smollm" => Sequence::new(vec![Digits::new(true).into(), bytes(true).into()]).into(),
-        "default" | "gpt-2" | "gpt2" => bytes(true).into(),
-        "llama-bpe" | "llama3" | "llama-v3" => {
-            let split = Split::new(
-                SplitPattern::Regex(LLAMA3.into()),
-                SplitDelimiterBehavior::Isolated,
-                false,
-            )
-            .map_err(broken)?;
-            Sequence::new(vec![split.into(), bytes(false).into()]).into()
-        }
-        other => bail!(
-            "unsupported pre-tokenizer {other:?} of the GGUF file \
-             (known: smollm, gpt-2, llama-bpe): use the model's Hugging Face folder instead"
-        ),
-    })
+    let Some((_, regexes, digits)) = CUTS.iter().find(|(name, ..)| *name == pre) else {
+        bail!(
+            "unsupported pre-tokenizer {pre:?} of the GGUF file (known: {}): use the model's Hugging Face folder instead",
+            CUTS.iter().map(|c| c.0).collect::<Vec<_>>().join(", ")
+        );
+    };
+    let mut parts: Vec<PreTokenizerWrapper> = Vec::new();
+    if *digits {
+        parts.push(Digits::new(true).into());
+    }
+    for regex in *regexes {
+        let pattern = SplitPattern::Regex((*regex).into());
+        let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false);
+        parts.push(split.map_err(broken)?.into());
+    }
+    parts.push(ByteLevel::new(false, true, regexes.is_empty()).into());
+    Ok(Sequence::new(parts).into())
+}
+
+/// The place of each token.
+pub(super) fn ids(vocab: &GgufVocab) -> Result<Vocab> {
+    let mut ids = Vocab::with_capacity(vocab.tokens.len());
+    for (id, token) in vocab.tokens.iter().enumerate() {
+        ids.insert(token.clone(), u32::try_from(id)?);
+    }
+    Ok(ids)
 }
 
 fn added(vocab: &GgufVocab, kind: i32, special: bool) -> Vec<AddedToken> {
@@ -157,7 +204,7 @@ fn added(vocab: &GgufVocab, kind: i32, special: bool) -> Vec<AddedToken> {
         .collect()
 }
 
-fn broken(error: tokenizers::Error) -> anyhow::Error {
+pub(super) fn broken(error: tokenizers::Error) -> anyhow::Error {
     anyhow!("invalid tokenizer in the GGUF file: {error}")
 }
 
@@ -185,8 +232,9 @@ mod tests {
             merges: vec!["h e".into()],
             bos: Some(257),
             eos: Some(258),
-            add_bos: true,
+            add_bos: Some(true),
             template: Some("{{ bos_token }}{{ messages[0].content }}{{ eos_token }}".into()),
+            ..GgufVocab::default()
         }
     }
 
@@ -231,8 +279,8 @@ mod tests {
                 .map(|e| format!("{e:#}"))
                 .unwrap_or_default()
         };
-        assert!(refused(|v| v.model = "llama".into()).contains("Hugging Face"));
-        assert!(refused(|v| v.pre = Some("qwen2".into())).contains("qwen2"));
+        assert!(refused(|v| v.model = "bert".into()).contains("Hugging Face"));
+        assert!(refused(|v| v.pre = Some("other".into())).contains("qwen2"));
         assert!(refused(|v| v.eos = None).contains("eos_token_id"));
         assert!(refused(|v| v.eos = Some(9999)).contains("9999"));
         assert!(refused(|v| v.bos = Some(9998)).contains("9998"));

@@ -7,6 +7,8 @@ mod contain;
 mod from_folder;
 mod from_gguf;
 mod jinja;
+pub mod llama_cpp;
+mod sentencepiece;
 mod stream;
 mod template;
 
@@ -161,8 +163,7 @@ impl Text {
     /// True for a token that stands for one byte, as `<0xE4>` does, of a character that others may complete.
     fn is_byte(&self, id: u32) -> bool {
         let text = self.tokenizer.id_to_token(id).unwrap_or_default();
-        let hex = text.strip_prefix("<0x").and_then(|t| t.strip_suffix('>'));
-        hex.is_some_and(|h| h.len() == 2 && h.bytes().all(|b| b.is_ascii_hexdigit()))
+        llama_cpp::is_byte(&text)
     }
 
     /// True for a token that decoding leaves out.

@@ -9,14 +9,14 @@ use anyhow::{anyhow, Context, Result};
 use mlx_runtime::Array;
 
 use crate::data::{Batches, Cursor};
-use crate::eval;
+use crate::objective::Objective;
 use crate::random::Shuffle;
 use crate::ranks::Ranks;
 
 /// A batch that is ready to be used.
 pub struct Ready {
-    /// Tokens, targets and weights.
-    pub arrays: [Array; 3],
+    /// Those of the objective.
+    pub arrays: Vec<Array>,
     /// Targets that count, on all ranks.
     pub real: usize,
     /// The position of the run over the rows after this batch.
@@ -42,7 +42,7 @@ impl Ahead {
     pub fn new<'scope, 'rows: 'scope>(
         scope: &'scope Scope<'scope, '_>,
         mut batches: Batches<'rows>,
-        ranks: &'scope Ranks,
+        (objective, ranks): (Objective, &'scope Ranks),
     ) -> Result<Ahead> {
         let (ask, asked) = channel();
         let (send, ready) = channel();
@@ -52,7 +52,7 @@ impl Ahead {
                 match ask {
                     Ask::Shuffle(shuffle) => batches.set_shuffle(shuffle),
                     Ask::Batch => {
-                        if send.send(next(&mut batches, ranks)).is_err() {
+                        if send.send(next(&mut batches, objective, ranks)).is_err() {
                             return;
                         }
                     }
@@ -100,10 +100,10 @@ impl Ahead {
     }
 }
 
-fn next(batches: &mut Batches<'_>, ranks: &Ranks) -> Result<Ready> {
+fn next(batches: &mut Batches<'_>, objective: Objective, ranks: &Ranks) -> Result<Ready> {
     let batch = ranks.part(batches.next_batch()?);
     Ok(Ready {
-        arrays: eval::arrays(&batch)?,
+        arrays: objective.arrays(&batch)?,
         real: batch.real,
         cursor: batches.cursor().clone(),
     })

@@ -7,7 +7,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::io::remove_unfinished;
 
 use super::run::CURVE;
@@ -37,8 +37,14 @@ pub struct Claim {
 
 impl Claim {
     /// Claims `folder` for a new run, and makes it if needed. The state of an earlier run is set aside until the new
-    /// one has saved, so that the two are never mixed.
-    pub fn new_run(folder: &Path) -> Result<Claim> {
+    /// one has saved, so that the two are never mixed. An adapter in it is replaced only with `overwrite`.
+    pub fn new_run(folder: &Path, overwrite: bool) -> Result<Claim> {
+        let adapter = folder.join(adapter::WEIGHTS);
+        ensure!(
+            overwrite || length(&adapter).is_none_or(|n| n == 0),
+            "{} holds an adapter already: go on with its run with --resume, choose another folder with --adapter-path, or replace it with --overwrite",
+            folder.display()
+        );
         let missing = folder.ancestors().take_while(|p| {
             let named = !p.as_os_str().is_empty();
             named && !p.exists()

@@ -6,6 +6,7 @@ mod ahead;
 mod base;
 mod claim;
 mod clock;
+mod header;
 mod run;
 mod saved;
 mod stop;
@@ -14,12 +15,11 @@ pub(crate) use base::digest;
 pub use base::Base;
 pub use claim::Claim;
 pub use run::{run, Outcome, BEST};
-pub(crate) use saved::fingerprint;
-pub use saved::{Progressed, Saved, STATE};
+pub use saved::{fingerprint, Progressed, Saved, STATE};
 pub use stop::{ignore_file_size_signal, Stop};
 
 use anyhow::{ensure, Result};
-use mlx_models::CausalLm;
+use mlx_models::{CausalLm, Family};
 use mlx_runtime::model;
 use mlx_runtime::{random, Runtime};
 
@@ -30,8 +30,9 @@ use crate::files::ensure_writable;
 use crate::output;
 use crate::random::Shuffle;
 use crate::ranks::Ranks;
+use crate::reference;
 use crate::session::{self, Session};
-use crate::settings::{FineTune, Settings};
+use crate::settings::{FineTune, Loss, Settings};
 
 /// A run that is ready to start: everything that can be wrong with its inputs has been looked at.
 pub struct Prepared<M> {
@@ -70,10 +71,11 @@ pub fn prepare<M: CausalLm>(
     let limit = Limit {
         tokens: settings.max_seq_length,
         cut: settings.truncate || settings.compat,
+        pairs: settings.loss.compares(),
     };
-    let data = &settings.data;
-    let mut train = Split::require(data, "train", &session.text, limit, settings.mask_prompt)?;
-    let mut valid = Split::open(data, "valid", &session.text, limit, settings.mask_prompt)?;
+    let data = settings.data();
+    let mut train = data.require("train", &session.text, limit, settings.mask_prompt)?;
+    let mut valid = data.open("valid", &session.text, limit, settings.mask_prompt)?;
     if valid.is_none() {
         output::note(format_args!(
             "{data} has no valid.jsonl: training goes on without a validation loss"
@@ -96,7 +98,7 @@ pub fn prepare<M: CausalLm>(
     ));
     if settings.test {
         // Checks the test data now, because an error is better known before the first step than after the last.
-        let mut test = Split::require(data, "test", &session.text, limit, settings.mask_prompt)?;
+        let mut test = data.require("test", &session.text, limit, settings.mask_prompt)?;
         test.check(&session.text)?;
         test.keep_rows_with_targets(settings.mask_prompt)?;
     }
@@ -117,16 +119,24 @@ pub fn prepare<M: CausalLm>(
         ));
     }
 
+    ensure!(
+        !settings.packing || packs(session.config.family),
+        "unsupported --packing for {}: its attention looks at whole rows; leave the flag out, and rows of like lengths go together",
+        session.config.family.model_type()
+    );
     let total = session.layers()?;
     let base = Base::of(&session.model, &session.config)?;
     // A saved run holds the adapter that it started from in a later form, and the settings that it took from it.
     match settings
         .resume_adapter_file
         .as_ref()
-        .filter(|_| saved.is_none())
+        .filter(|path| saved.is_none() || settings.loss == Loss::Dpo && path.exists())
     {
         Some(path) => {
-            let adapter = Adapter::read(path)?;
+            let mut adapter = Adapter::read(path)?;
+            if settings.lora.dropout > 0.0 {
+                adapter.config.lora_parameters.dropout = settings.lora.dropout;
+            }
             session.origin = session.origin.with_adapter(path);
             // Training continues that adapter, so its settings override all others.
             let there = &adapter.config;
@@ -144,7 +154,10 @@ pub fn prepare<M: CausalLm>(
                 settings.lora.scale,
                 settings.num_layers
             ));
-            settings.lora.keys = adapter::lora_config(&session.model, &settings.lora, total).keys;
+            settings.lora.keys = {
+                let kind = settings.fine_tune_type;
+                adapter::lora_config(&session.model, &settings.lora, kind, total).keys
+            };
             adapter.apply(&mut session.model, &session.config)?;
         }
         None => {
@@ -152,12 +165,28 @@ pub fn prepare<M: CausalLm>(
             if settings.fine_tune_type == FineTune::Full {
                 model::unfreeze_layers(&mut session.model, layers)?;
             } else {
-                let lora = adapter::lora_config(&session.model, &settings.lora, layers);
+                let lora = {
+                    let kind = settings.fine_tune_type;
+                    adapter::lora_config(&session.model, &settings.lora, kind, layers)
+                };
                 model::add_lora(&mut session.model, &lora, &random::key(settings.seed)?)?;
                 // From here on they are said, whatever the model is.
                 settings.lora.keys = lora.keys;
             }
         }
+    }
+    if settings.loss == Loss::Dpo {
+        let options = BatchOptions {
+            packed: false,
+            ..batch_options(&settings, session.text.places())
+        };
+        // A run that goes on begins with the adapter of its own beginning.
+        let mut splits: Vec<&mut Split> = [Some(&mut train), valid.as_mut()]
+            .into_iter()
+            .flatten()
+            .collect();
+        let other = settings.reference_model.as_deref();
+        reference::fill(&session, other, &mut splits, options)?;
     }
     if let Some(saved) = &saved {
         saved.check(&train, &base, &settings.model)?;
@@ -192,6 +221,11 @@ impl<M> Prepared<M> {
     }
 }
 
+/// True if the models of a family tell apart several texts in a row.
+fn packs(family: Family) -> bool {
+    family != Family::Gemma2
+}
+
 /// The grouping of rows into batches; the model has `places` positions.
 fn batch_options(settings: &Settings, places: usize) -> BatchOptions {
     BatchOptions {
@@ -201,6 +235,7 @@ fn batch_options(settings: &Settings, places: usize) -> BatchOptions {
         buckets: settings.length_buckets,
         mask_prompt: settings.mask_prompt,
         compat: settings.compat,
+        packed: settings.packing,
     }
 }
 

@@ -8,10 +8,11 @@ use anyhow::{anyhow, bail, ensure, Context, Result};
 use mlx_runtime::model::{Started, TrainOptions, TrainStep};
 use mlx_runtime::monitor::Monitor;
 use mlx_runtime::optim;
-use mlx_runtime::{memory, ops, Array};
+use mlx_runtime::{memory, Array};
 
 use super::ahead::{Ahead, Ready};
 use super::clock::Window;
+use super::header;
 use super::saved::Watch;
 use super::{batch_options, claim, saved, shuffle, Base, Prepared, Progressed, Stop};
 use crate::adapter;
@@ -21,12 +22,14 @@ use crate::eval;
 use crate::files::{ensure_writable, is_io, message, write_atomic};
 use crate::finite::Origin;
 use crate::metrics::{Metrics, RanksReport, Record, TrainReport, ValidReport, METRICS};
-use crate::plot;
+use crate::objective::{MeanRewards, Objective};
+use crate::plot::{self, Curves};
 use crate::progress::{Live, Progress};
 use crate::random::Shuffle;
 use crate::ranks::{Cost, Ranks};
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::tensorboard::{self, Events};
 use mlx_models::CausalLm;
 
 /// The folder of the best adapter, in the adapter's folder.
@@ -64,7 +67,8 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop, ranks: &Ranks) -> Re
         base,
     } = prepared;
     let options = batch_options(&settings, session.text.places());
-    let mut step = training_step(&session.model, &settings, ranks)?;
+    let objective = Objective::of(&settings, &train.rows, session.dtype)?.on(ranks);
+    let mut step = training_step(&session.model, &settings, (objective, ranks))?;
     let layers = settings.layers_of(session.layers()?)?;
     let batches = match &saved {
         Some(s) => Batches::resume(&train.rows, options, s.progressed.cursor.clone())?,
@@ -106,9 +110,10 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop, ranks: &Ranks) -> Re
         ),
         settings: &settings,
         flags: Flags {
-            rows: ranks.rows(settings.batch_size.min(train.rows.len())),
+            rows: ranks.rows(batches.rows()),
             tokens: batches.widths().all().last().copied().unwrap_or(1),
             tokens_flag: "--max-seq-length",
+            objective,
         },
         window: Window::new(monitor.clone()),
         origin: &session.origin,
@@ -120,9 +125,23 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop, ranks: &Ranks) -> Re
             .map(|s| s.progressed.watch)
             .unwrap_or_default(),
         early: false,
+        rewards: MeanRewards::default(),
+        events: match settings.report_to.is_empty() || !ranks.is_writer() {
+            true => None,
+            false => Some(Events::create(
+                &settings.adapter_path.join(tensorboard::FOLDER),
+            )?),
+        },
         ranks,
         cost: ranks.cost(&step)?,
     };
+    let head = header::of(
+        &session,
+        &settings,
+        [train.rows.len(), run.valid.len()],
+        &batches,
+    )?;
+    run.progress.line(&head);
     if let Some(server) = &server {
         let at = server.address();
         run.progress.line(&format!("metrics: http://{at}/metrics"));
@@ -139,7 +158,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop, ranks: &Ranks) -> Re
     ranks.busy(None);
     run.window.skip();
     let result = std::thread::scope(|scope| {
-        let mut batches = Ahead::new(scope, batches, ranks)?;
+        let mut batches = Ahead::new(scope, batches, (objective, ranks))?;
         run.all(&mut step, &mut batches, stop)
     });
     stop.training(false);
@@ -164,48 +183,17 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop, ranks: &Ranks) -> Re
 fn training_step<M: CausalLm>(
     model: &M,
     settings: &Settings,
-    ranks: &Ranks,
+    (objective, ranks): (Objective, &Ranks),
 ) -> Result<TrainStep<M>> {
-    let optimizer = settings.optimizer_config.build(settings.learning_rate);
+    let optimizer = settings.build_optimizer();
     let mut options = TrainOptions::default();
     options.checkpoint = Some(settings.grad_checkpoint.into());
     options.max_grad_norm = settings.max_grad_norm.map(|x| x as f32);
     options.max_grad_value = settings.max_grad_value.map(|x| x as f32);
     options.max_skipped_steps = Some(settings.max_skipped_steps);
     options.group = ranks.group();
-    let accumulate = settings.grad_accumulation_steps > 1 || ranks.size() > 1;
-    let compat = settings.compat;
-    let loss = move |model: &M, batch: &[Array]| match batch {
-        [tokens, targets, mask] => {
-            let mut values = vec![model.loss(tokens, targets, mask)?];
-            if accumulate {
-                let count = ops::sum(mask, &[], false)?;
-                match compat {
-                    // mlx-lm takes the mean over batches, whatever is in them; reports are over targets. Only a rank's
-                    // part of a batch may have none.
-                    true => {
-                        let one = ops::minimum(&count, 1.0)?;
-                        let sum = ops::multiply(&values[0], &count)?;
-                        values.extend([one, sum, count]);
-                    }
-                    false => values.push(count),
-                }
-            }
-            Ok(values)
-        }
-        _ => unreachable!("a batch is tokens, targets and mask"),
-    };
+    let loss = move |model: &M, batch: &[Array]| objective.loss(model, batch);
     Ok(TrainStep::new(model.clone(), loss, optimizer, options)?)
-}
-
-/// The mean loss over the targets of a step, from the outputs of its loss function.
-fn mean_loss(values: &[Array]) -> Result<f64> {
-    let number = |a: &Array| a.item::<f32>().map(f64::from);
-    Ok(match values {
-        [mean] | [mean, _] => number(mean)?,
-        [_, _, sum, count] => number(sum)? / number(count)?,
-        _ => f64::NAN,
-    })
 }
 
 struct Run<'a> {
@@ -233,6 +221,10 @@ struct Run<'a> {
     watch: Watch,
     /// The valid loss does not fall any more, so that the run ends.
     early: bool,
+    /// The rewards since the last report.
+    rewards: MeanRewards,
+    /// The file of `--report-to`.
+    events: Option<Events>,
     ranks: &'a Ranks,
     /// The reduction of a step's gradients over the ranks.
     cost: Option<Cost>,
@@ -279,7 +271,8 @@ impl Run<'_> {
             let count = s.grad_accumulation_steps.min(s.iters - self.iteration);
             let mut group: Vec<Ready> = Vec::new();
             for next in self.iteration + 1..=self.iteration + count {
-                let batch = batches.take()?;
+                let mut batch = batches.take()?;
+                batch.arrays.extend(self.flags.objective.extras(next)?);
                 // Evaluates as mlx-lm does: before the first step, at the interval, and before the last.
                 let due = next == 1 || next.is_multiple_of(s.steps_per_eval);
                 if due || next == s.iters {
@@ -410,7 +403,8 @@ impl Run<'_> {
             self.search(model, iteration)?;
         }
         let values = step.wait().with_context(|| self.intact(iteration))?;
-        let loss = mean_loss(&values)?;
+        let outcome = self.flags.objective.outcome(&values)?;
+        let loss = outcome.loss;
         if skipped.in_a_row > 0 {
             let what = match loss.is_finite() {
                 true => "its gradient is not finite".to_owned(),
@@ -423,6 +417,9 @@ impl Run<'_> {
             self.window.left_out(skipped.total)?;
             self.window.skip();
             return self.report(done);
+        }
+        if let Some(rewards) = outcome.rewards {
+            self.rewards.add(rewards);
         }
         self.count(done, loss)?;
         self.report(done)
@@ -451,6 +448,7 @@ impl Run<'_> {
             return Ok(());
         }
         let now = self.window.report()?;
+        let rewards = std::mem::take(&mut self.rewards).mean();
         let means = now.means;
         let peak = now.peak as f64 / 1e9;
         let peaks = self.ranks.gather("a report", &peak)?;
@@ -464,6 +462,8 @@ impl Run<'_> {
             peak_memory: peak,
             active_memory: now.active as f64 / 1e9,
             gpu_utilization: now.gpu_utilization,
+            reward_accuracy: rewards.map(|r| r.accuracy),
+            reward_margin: rewards.map(|r| r.margin),
             ranks: self.cost.map(|cost| RanksReport {
                 peak_memory: peaks,
                 reduced_bytes: cost.bytes,
@@ -472,16 +472,30 @@ impl Run<'_> {
             }),
         };
         self.progress.train(&report);
-        self.metrics.push(Record::Train(report))
+        self.record(Record::Train(report))
+    }
+
+    /// Keeps a report, and hands it on.
+    fn record(&mut self, record: Record) -> Result<()> {
+        if let Some(events) = &mut self.events {
+            if let Err(error) = events.add(record.iteration(), &record.scalars()) {
+                self.progress
+                    .line(&format!("{error:#}; training goes on without --report-to"));
+                self.events = None;
+            }
+        }
+        self.metrics.push(record)
     }
 
     /// Shows the memory of a step on the widest batch, and returns an error if that is more than there is.
     fn check_memory<M: CausalLm>(&self, step: &mut TrainStep<M>) -> Result<()> {
         let Flags { rows, tokens, .. } = self.flags;
-        let plan = step.plan(&advice::blank(rows, tokens)?)?;
-        self.progress.line(&format!(
-            "memory, for batches of up to {rows} x {tokens} tokens: {plan}"
-        ));
+        let plan = step.plan(&self.flags.objective.blank(rows, tokens)?)?;
+        let planned = header::memory(&plan, rows, tokens);
+        self.progress.line(&planned);
+        if self.settings.verbose {
+            self.progress.line(&format!("           {plan}"));
+        }
         advice::check(step, &plan, self.flags)
     }
 
@@ -521,16 +535,18 @@ impl Run<'_> {
         let start = Instant::now();
         self.ranks.busy(Some("measuring"));
         let batches = held_out(self.valid, self.options, most, shuffle)?;
+        let objective = self.flags.objective.measured();
         let batches: Vec<_> = batches
             .into_iter()
             .map(|(rows, batch)| (rows, self.ranks.part(batch)))
             .collect();
-        let own = eval::loss(model, &batches, |done| {
+        let own = eval::loss(model, &batches, objective, |done| {
             self.progress.measuring(done, batches.len())
         })?;
-        let loss = self.ranks.mean("the valid loss", own)?.value();
+        let loss = self.ranks.losses("the valid loss", own)?.outcome();
         self.ranks.busy(None);
-        let Some(loss) = loss else {
+        let rewards = loss.and_then(|l| l.rewards);
+        let Some(loss) = loss.map(|l| l.loss) else {
             let none = "no valid loss, because none of the batches measured has a target";
             self.progress.line(&format!("step {iteration:>5}: {none}"));
             return Ok(());
@@ -549,14 +565,17 @@ impl Run<'_> {
             iteration,
             val_loss: loss,
             val_time: start.elapsed().as_secs_f64(),
+            reward_accuracy: rewards.map(|r| r.accuracy),
+            reward_margin: rewards.map(|r| r.margin),
         };
         self.progress.valid(&report);
-        self.metrics.push(Record::Valid(report))?;
+        self.record(Record::Valid(report))?;
         let best = self.watch.see(iteration, loss, at_interval);
         if best && self.settings.keep_best && self.ranks.is_writer() {
             let folder = self.settings.adapter_path.join(BEST);
             let saved = ensure_writable(&folder)
-                .and_then(|()| adapter::save(&folder, &model.trainable(), &self.adapter_config));
+                .and_then(|()| adapter::uniform(model.trainable(), &self.settings.lora))
+                .and_then(|best| adapter::save(&folder, &best, &self.adapter_config));
             if let Err(error) = saved {
                 let text = message(&error);
                 self.progress.line(&format!(
@@ -602,7 +621,7 @@ impl Run<'_> {
 
     /// The adapter, the state to go on from, and the curve.
     fn save<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<()> {
-        let trained = step.model()?.trainable();
+        let trained = adapter::uniform(step.model()?.trainable(), &self.settings.lora)?;
         // The step before may have led here with a loss that was still a number.
         if let Some(fault) = self.origin.fault_in(&trained)? {
             return Err(anyhow!("the adapter cannot be saved: {fault}"))
@@ -643,7 +662,19 @@ impl Run<'_> {
         claim::forget_old(folder);
         self.saved_at = Some(self.iteration);
         self.metrics.catch_up();
-        if let Some(svg) = plot::svg(&self.metrics.train_curve(), &self.metrics.valid_curve())? {
+        let curves = Curves {
+            name: "train".into(),
+            train: self.metrics.train_curve(),
+            valid: self.metrics.valid_curve(),
+        };
+        let s = self.settings;
+        let subtitle = format!(
+            "{} · {} · learning rate {}",
+            s.model,
+            s.data(),
+            s.learning_rate
+        );
+        if let Some(svg) = plot::svg(&[curves], &subtitle)? {
             // The picture is drawn again at the next save. The adapter is on disk.
             if let Err(e) = write_atomic(&folder.join(CURVE), svg.as_bytes()) {
                 self.progress.line(&format!("{e:#}"));

@@ -172,6 +172,9 @@ pub fn fingerprint(rows: &[Row]) -> String {
         hash.update((row.prompt as u64).to_le_bytes());
         let ids: Vec<u8> = row.tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
         hash.update(ids);
+        if let Some(other) = &row.rejected {
+            hash.update(fingerprint(std::slice::from_ref(other)));
+        }
     }
     hex(&hash.finalize())
 }

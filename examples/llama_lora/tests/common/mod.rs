@@ -84,7 +84,7 @@ impl Place {
 /// A training run of a second.
 pub const TRAIN: &str =
     "train --model model --data data --iters 6 --batch-size 2 --learning-rate 1e-2 \
-                         --lora-rank 2 --steps-per-report 1 --steps-per-eval 4 --val-batches 2";
+                         --lora-rank 2 --steps-per-report 1 --steps-per-eval 4 --val-batches 2 --overwrite";
 
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

@@ -87,6 +87,7 @@ pub fn adapt<M: Model>(model: &mut M, dump: &Dump, rank: usize) {
         scale: 2.0,
         keys: dump.keys.clone(),
         num_layers: -1,
+        ..LoraConfig::default()
     };
     add_lora(model, &lora, &Key::new(0).unwrap()).unwrap();
     let start: Vec<Array> = model

@@ -81,7 +81,7 @@ impl Lower<'_> {
         match tied {
             Some(t) => {
                 let source = &t.source;
-                quote! { ::mlx_runtime::__private::tied(&self.#field, &self.#source) }
+                quote! { (*::mlx_runtime::__private::tied(&self.#field, &self.#source)?) }
             }
             None => self.field(field),
         }

@@ -31,6 +31,9 @@ pub(super) fn adapted(
     for layer in layers {
         let width = layer.sizes().1;
         if let Some(lora) = &layer.lora {
+            if !lora.is_plain() {
+                return None;
+            }
             let (rank, dtype) = (lora.b.dim(0).ok()?, lora.a.dtype());
             if lora.b.dtype() != dtype || lora.a.shape() != [*rows, rank] {
                 return None;

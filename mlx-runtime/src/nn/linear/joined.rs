@@ -3,8 +3,9 @@
 //! Tests: `mlx-tests --test models`.
 
 use super::adapted::adapted;
-use super::{scaled, unbound, Linear, Lora, Weight};
+use super::{unbound, Linear, Weight};
 use crate::kernels::select;
+use crate::nn::lora::{scaled, Lora};
 use crate::{ops, transforms, Array, Result};
 
 /// Joins the weights of layers that share an input, one above the other. The layers get views of
@@ -171,7 +172,8 @@ impl<const N: usize> Joined<'_, N> {
 /// `scale * (x a)` of each adapted layer, from one matmul; nothing where that would save none.
 fn inner_products<const N: usize>(layers: [&Linear; N], x: &Array) -> Result<[Option<Array>; N]> {
     let mut out = [const { None }; N];
-    let adapter = |i: &usize| layers[*i].lora.as_ref();
+    // Random zeros are of each layer's own.
+    let adapter = |i: &usize| layers[*i].lora.as_ref().filter(|l| l.key.is_none());
     let at: Vec<usize> = (0..N).filter(|i| adapter(i).is_some()).collect();
     let loras: Vec<&Lora> = at.iter().filter_map(adapter).collect();
     if loras.len() < 2 {

@@ -5,9 +5,9 @@
 use crate::kernels::attention::{causal, whole};
 use crate::kernels::rows;
 use crate::nn::scalar::number;
-use crate::nn::KvCache;
+use crate::nn::{KvCache, Segments};
 use crate::ops::{self, fast, greater, greater_equal, logical_and, reshape, subtract, where_};
-use crate::{Array, Dtype, Error, Result};
+use crate::{context, Array, Dtype, Error, Result};
 
 /// Which keys a query sees.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,13 @@ pub fn scaled_dot_product_attention(
         None => 1.0 / (q.dim(-1)?.max(1) as f32).sqrt(),
     };
     let own;
+    let segments = context::segments();
     let mask = match mask {
+        // Of several texts in a row, each is a row of its own.
+        Mask::Causal | Mask::Sliding(_) | Mask::Array(_) if segments.is_some() => {
+            own = within(segments.as_ref(), mask, [q, k])?;
+            fast::Mask::Array(&own)
+        }
         Mask::None => fast::Mask::None,
         Mask::Causal => fast::Mask::Causal,
         Mask::Array(a) => fast::Mask::Array(a),
@@ -55,6 +61,25 @@ pub fn scaled_dot_product_attention(
     fast::scaled_dot_product_attention(&q, &k, &v, scale, mask, sinks)
 }
 
+/// The mask of queries and keys in rows of several texts.
+fn within(segments: Option<&Segments>, mask: Mask<'_>, [q, k]: [&Array; 2]) -> Result<Array> {
+    let (queries, keys) = (q.dim(2)?, k.dim(2)?);
+    let Some(segments) = segments.filter(|s| s.fits(queries, keys)) else {
+        let text = format!(
+            "rows of several texts are attended to whole, found {queries} queries of {keys} keys"
+        );
+        return Err(Error::shape("scaled_dot_product_attention", text));
+    };
+    match mask {
+        Mask::Sliding(n) if n < segments.longest() => {
+            logical_and(&seen(queries, keys, Some(n))?, segments.visible())
+        }
+        Mask::Array(a) if a.dtype() == Dtype::Bool => logical_and(a, segments.visible()),
+        Mask::Array(a) => ops::add(a, segments.mask(a.dtype())),
+        _ => Ok(segments.mask(q.dtype()).clone()),
+    }
+}
+
 /// `[L, S]`, true where a query of `q [B, H, L, D]` sees a key of `k [B, G, S, D]`, as [`causal_mask`].
 pub fn visible_keys(q: &Array, k: &Array, window: Option<i32>) -> Result<Array> {
     seen(q.dim(2)?, k.dim(2)?, window)
@@ -64,7 +89,10 @@ pub fn visible_keys(q: &Array, k: &Array, window: Option<i32>) -> Result<Array> 
 /// number: query `i` sits at position `S - L + i`, and sees itself and those before, `window` in
 /// all if it is given.
 pub fn causal_mask(scores: &Array, window: Option<i32>) -> Result<Array> {
-    let seen = seen(scores.dim(-2)?, scores.dim(-1)?, window)?;
+    let mut seen = seen(scores.dim(-2)?, scores.dim(-1)?, window)?;
+    if let Some(segments) = context::segments() {
+        seen = logical_and(&seen, &segments.visible_in(scores.ndim())?)?;
+    }
     let lowest = f64::from(rows::lowest(scores.dtype()));
     where_(&seen, scores, &number(lowest, scores)?)
 }
@@ -110,8 +138,11 @@ pub fn rope(
     fast::rope(a, dims, traditional, Some(base), scale, offset, None)
 }
 
-/// `tokens [B, L, ..] -> [L]`: positions that follow those in the cache.
+/// `tokens [B, L, ..] -> [L]`: positions that follow those in the cache; `[B, L]` in rows of several texts.
 pub fn positions(cache: &KvCache, tokens: &Array) -> Result<Array> {
+    if let Some(segments) = context::segments() {
+        return Ok(segments.positions().clone());
+    }
     let from = f64::from(cache.offset());
     ops::arange(from, from + f64::from(tokens.dim(1)?), 1.0, Dtype::Int32)
 }

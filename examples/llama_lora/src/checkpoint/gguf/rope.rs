@@ -1,4 +1,4 @@
-//! Reads the rotary scaling of a GGUF of the llama architecture: keys of its metadata, a table of factors, or both.
+//! Reads the rotary scaling of a GGUF file: keys of its metadata, a table of factors, or both.
 //!
 //! Tests: unit tests below.
 
@@ -7,21 +7,34 @@ use mlx_runtime::io::Gguf;
 use mlx_runtime::nn::RopeScaling;
 use mlx_runtime::{ops, Dtype};
 
-use super::gguf::{number_of, text_of};
+use serde_json::{json, Value};
+
+use super::config::exact;
+use super::{number_of, text_of};
 
 /// Llama 3.1's factors for each pair.
 const FACTORS: &str = "rope_freqs.weight";
+const LONG: &str = "rope_factors_long.weight";
+const SHORT: &str = "rope_factors_short.weight";
 
-/// Reads it.
-pub fn scaling(file: &Gguf) -> Result<Option<RopeScaling>> {
-    let key = |key: &str| format!("llama.rope.{key}");
+/// Tensors that are no weights of the model.
+pub const TABLES: [&str; 3] = [FACTORS, LONG, SHORT];
+
+/// The scaling of a file of this architecture.
+///
+/// # Errors
+/// If a number or table is missing, or the kind is unknown.
+pub fn scaling(file: &Gguf, architecture: &str) -> Result<Option<RopeScaling>> {
+    let key = |key: &str| format!("{architecture}.rope.{key}");
     let number = |name: &str| number_of(file, &key(name));
     let kind = text_of(file, &key("scaling.type"));
     let by_keys = match kind.as_deref().unwrap_or("none") {
+        // The tables of Phi 3 have no kind of their own.
+        "none" if file.arrays.contains_key(LONG) => return longrope(file, architecture).map(Some),
         "none" => None,
         "linear" => linear(number("scaling.factor")),
-        "yarn" => Some(yarn(file)?),
-        "longrope" => return longrope(file).map(Some),
+        "yarn" => Some(yarn(file, architecture)?),
+        "longrope" => return longrope(file, architecture).map(Some),
         other => {
             bail!("unsupported rope scaling {other:?}: expected none, linear, yarn or longrope")
         }
@@ -45,14 +58,16 @@ fn linear(factor: Option<f64>) -> Option<RopeScaling> {
 }
 
 /// The numbers have llama.cpp's defaults.
-fn yarn(file: &Gguf) -> Result<RopeScaling> {
-    let number = |key: &str| number_of(file, &format!("llama.rope.scaling.{key}"));
-    let factor =
-        number("factor").context("llama.rope.scaling.factor is missing from the metadata")?;
+fn yarn(file: &Gguf, architecture: &str) -> Result<RopeScaling> {
+    let key = |key: &str| format!("{architecture}.rope.scaling.{key}");
+    let number = |name: &str| number_of(file, &key(name));
+    let factor = number("factor")
+        .with_context(|| format!("{} is missing from the metadata", key("factor")))?;
     let extrapolated = number("yarn_ext_factor").unwrap_or(1.0);
     ensure!(
         extrapolated == 1.0,
-        "unsupported llama.rope.scaling.yarn_ext_factor {extrapolated}"
+        "unsupported {} {extrapolated}",
+        key("yarn_ext_factor")
     );
     let scale = number("attn_factor")
         .or(number("yarn_attn_factor"))
@@ -63,7 +78,7 @@ fn yarn(file: &Gguf) -> Result<RopeScaling> {
     };
     Ok(RopeScaling::Yarn {
         factor: factor as f32,
-        original_max_position_embeddings: first(file)? as f32,
+        original_max_position_embeddings: first(file, architecture)? as f32,
         beta_fast: number("yarn_beta_fast").unwrap_or(32.0) as f32,
         beta_slow: number("yarn_beta_slow").unwrap_or(1.0) as f32,
         truncate: true,
@@ -71,22 +86,54 @@ fn yarn(file: &Gguf) -> Result<RopeScaling> {
     })
 }
 
-fn longrope(file: &Gguf) -> Result<RopeScaling> {
-    let scale = number_of(file, "llama.rope.scaling.attn_factor").unwrap_or(1.0);
+fn longrope(file: &Gguf, architecture: &str) -> Result<RopeScaling> {
+    let scale = number_of(file, &format!("{architecture}.rope.scaling.attn_factor")).unwrap_or(1.0);
     Ok(RopeScaling::LongRope {
-        long_factors: table(file, "rope_factors_long.weight")?,
-        short_factors: table(file, "rope_factors_short.weight")?,
-        original_max_position_embeddings: first(file)? as i32,
+        long_factors: table(file, LONG)?,
+        short_factors: table(file, SHORT)?,
+        original_max_position_embeddings: first(file, architecture)? as i32,
         magnitude: scale as f32,
     })
 }
 
 /// The length that the model was trained on first.
-fn first(file: &Gguf) -> Result<f64> {
-    let of = |key: &str| number_of(file, &format!("llama.{key}"));
-    of("rope.scaling.original_context_length")
+fn first(file: &Gguf, architecture: &str) -> Result<f64> {
+    const KEY: &str = "rope.scaling.original_context_length";
+    let of = |key: &str| number_of(file, &format!("{architecture}.{key}"));
+    of(KEY)
         .or(of("context_length"))
-        .context("llama.rope.scaling.original_context_length is missing from the metadata")
+        .with_context(|| format!("{architecture}.{KEY} is missing from the metadata"))
+}
+
+/// `rope_scaling` of a `config.json`, if one can say it.
+pub fn json(scaling: &RopeScaling) -> Option<Value> {
+    let floats = |all: &[f32]| all.iter().map(|x| exact(*x)).collect::<Vec<_>>();
+    Some(match scaling {
+        RopeScaling::Linear { factor } => json!({"rope_type": "linear", "factor": exact(*factor)}),
+        RopeScaling::Yarn {
+            factor,
+            original_max_position_embeddings,
+            beta_fast,
+            beta_slow,
+            truncate,
+            magnitude,
+        } => json!({
+            "rope_type": "yarn", "factor": exact(*factor), "beta_fast": exact(*beta_fast), "beta_slow": exact(*beta_slow),
+            "original_max_position_embeddings": *original_max_position_embeddings as u64,
+            "attention_factor": exact(*magnitude), "truncate": truncate,
+        }),
+        RopeScaling::LongRope {
+            long_factors,
+            short_factors,
+            original_max_position_embeddings,
+            magnitude,
+        } => json!({
+            "rope_type": "longrope", "long_factor": floats(long_factors), "short_factor": floats(short_factors),
+            "original_max_position_embeddings": original_max_position_embeddings,
+            "attention_factor": exact(*magnitude),
+        }),
+        _ => return None,
+    })
 }
 
 fn table(file: &Gguf, name: &str) -> Result<Vec<f32>> {
@@ -141,7 +188,7 @@ mod tests {
         });
         let theirs = Config::parse(&config.to_string()).unwrap().rope_scaling;
         let (found, wanted) = (
-            rotated(scaling(file).unwrap().as_ref()),
+            rotated(scaling(file, "llama").unwrap().as_ref()),
             rotated(theirs.as_ref()),
         );
         assert_ne!(wanted, rotated(None));
@@ -152,9 +199,9 @@ mod tests {
     #[test]
     fn a_scaled_file_turns_as_its_folder_does() {
         use serde_json::json;
-        assert_eq!(scaling(&file(&[], &[], &[])).unwrap(), None);
+        assert_eq!(scaling(&file(&[], &[], &[]), "llama").unwrap(), None);
         let none = file(&[("rope.scaling.type", "none")], &[], &[]);
-        assert_eq!(scaling(&none).unwrap(), None);
+        assert_eq!(scaling(&none, "llama").unwrap(), None);
 
         let linear = json!({"rope_type": "linear", "factor": 4.0});
         let kind = [("rope.scaling.type", "linear")];
@@ -198,9 +245,12 @@ mod tests {
             &[("rope.scaling.factor", 4.0)],
             &[(FACTORS, factors)],
         );
-        assert!(scaling(&both).unwrap_err().to_string().contains("both"));
+        assert!(scaling(&both, "llama")
+            .unwrap_err()
+            .to_string()
+            .contains("both"));
         let unknown = file(&[("rope.scaling.type", "other")], &[], &[]);
-        assert!(scaling(&unknown)
+        assert!(scaling(&unknown, "llama")
             .unwrap_err()
             .to_string()
             .contains("\"other\""));

@@ -2,16 +2,16 @@
 //!
 //! Tests: `tests/bad_input.rs`.
 
+mod launch;
 mod results;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mlx_runtime::Dtype;
 
-use crate::ranks::Backend;
 use crate::settings::{FineTune, GradCheckpoint, Loss, Optimizer, Reporter};
+pub use launch::LaunchArgs;
 pub use results::{AdapterArgs, AdapterCommand, AdapterFormat, FuseArgs};
 
 /// Fine-tunes language models with LoRA through MLX.
@@ -65,28 +65,6 @@ pub enum Command {
     /// Show a model: layers, graphs, fused operations, memory kept in training, C calls with their lines
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Explain(ExplainArgs),
-}
-
-/// Flags of `launch`.
-#[derive(Args, Clone, Debug)]
-pub struct LaunchArgs {
-    /// Processes to start [default: one a GPU]
-    #[arg(short = 'n', long = "processes", value_name = "N")]
-    pub processes: Option<usize>,
-    /// ring (CPU, Metal) or nccl (CUDA) [default: nccl on CUDA, ring elsewhere]
-    #[arg(long)]
-    pub backend: Option<Backend>,
-    /// Seconds within which a rank that does not answer ends all
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub timeout: u64,
-    /// The command, after --: train, lora or bench, with its flags
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        required = true,
-        value_name = "COMMAND"
-    )]
-    pub command: Vec<OsString>,
 }
 
 /// Flags of every command that computes.

@@ -2,7 +2,7 @@
 //!
 //! It sets the variables of `mlx.launch`, so that both start ranks alike.
 //!
-//! Tests: `tests/ranks.rs`; the campaign `ranks`.
+//! Tests: `tests/ranks.rs`, `--test campaign`.
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -1,4 +1,6 @@
 //! The hub and its members, in one process: ranks that agree, fail, end, stop, fall behind, and programs that are no ranks.
+//!
+//! Tests: unit tests.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};

@@ -2,6 +2,8 @@
 //!
 //! Tests: `tests/runs.rs`.
 
+mod save;
+
 use std::time::Instant;
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
@@ -14,16 +16,15 @@ use super::ahead::{Ahead, Ready};
 use super::clock::Window;
 use super::header;
 use super::saved::Watch;
-use super::{batch_options, claim, saved, shuffle, Base, Prepared, Progressed, Stop};
+use super::{batch_options, saved, shuffle, Base, Prepared, Stop};
 use crate::adapter;
 use crate::advice::{self, Flags};
-use crate::data::{held_out, BatchOptions, Batches, Cursor, Row};
+use crate::data::{held_out, BatchOptions, Batches, Row};
 use crate::eval;
-use crate::files::{ensure_writable, is_io, message, write_atomic};
+use crate::files::{ensure_writable, message};
 use crate::finite::Origin;
 use crate::metrics::{Metrics, RanksReport, Record, TrainReport, ValidReport, METRICS};
 use crate::objective::{MeanRewards, Objective};
-use crate::plot::{self, Curves};
 use crate::progress::{Live, Progress};
 use crate::random::Shuffle;
 use crate::ranks::{Cost, Ranks};
@@ -589,96 +590,6 @@ impl Run<'_> {
             self.progress.line(&format!(
                 "step {iteration}: stopping early, because the valid loss has not fallen in {patience} evaluations"
             ));
-        }
-        Ok(())
-    }
-
-    /// Saves during the run, and returns false if the files cannot be written now. The adapter is still in memory, so
-    /// the run goes on: a disk that is full for a moment must not end it.
-    fn saves<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<bool> {
-        match self.save(step, cursor) {
-            Err(error) if is_io(&error) => {
-                self.progress.line(&format!(
-                    "step {}: not saved: {}; training goes on, and the next save tries again",
-                    self.iteration,
-                    message(&error)
-                ));
-                Ok(false)
-            }
-            other => other.map(|()| true),
-        }
-    }
-
-    /// The message if the last save fails, with the files that are intact.
-    fn lost(&self) -> String {
-        let folder = self.settings.adapter_path.display();
-        let left = match self.saved_at {
-            Some(at) => format!("the save of step {at} in {folder} is intact"),
-            None => "nothing was saved before".to_owned(),
-        };
-        format!("step {} could not be saved; {left}", self.iteration)
-    }
-
-    /// The adapter, the state to go on from, and the curve.
-    fn save<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<()> {
-        let trained = adapter::uniform(step.model()?.trainable(), &self.settings.lora)?;
-        // The step before may have led here with a loss that was still a number.
-        if let Some(fault) = self.origin.fault_in(&trained)? {
-            return Err(anyhow!("the adapter cannot be saved: {fault}"))
-                .with_context(|| self.intact(self.iteration));
-        }
-        self.ranks.compare_states("a save", step)?;
-        if !self.ranks.is_writer() {
-            self.saved_at = Some(self.iteration);
-            return Ok(());
-        }
-        self.ranks.busy(Some("saving"));
-        let saved = self.write(step, &trained, cursor);
-        self.ranks.busy(None);
-        saved
-    }
-
-    /// Writes the files of a save.
-    fn write<M: CausalLm>(
-        &mut self,
-        step: &TrainStep<M>,
-        trained: &[(String, Array)],
-        cursor: &Cursor,
-    ) -> Result<()> {
-        let folder = &self.settings.adapter_path;
-        adapter::save(folder, trained, &self.adapter_config)?;
-        if self.settings.save_total_limit != 0 {
-            let copies = (self.iteration, self.settings.save_total_limit);
-            adapter::save_numbered(folder, trained, &self.adapter_config, copies)?;
-        }
-        let progressed = Progressed::new(
-            self.iteration,
-            self.targets,
-            cursor.clone(),
-            self.settings.clone(),
-            (self.data.clone(), self.base.clone(), self.watch),
-        );
-        saved::save(folder, &step.state(), &progressed)?;
-        claim::forget_old(folder);
-        self.saved_at = Some(self.iteration);
-        self.metrics.catch_up();
-        let curves = Curves {
-            name: "train".into(),
-            train: self.metrics.train_curve(),
-            valid: self.metrics.valid_curve(),
-        };
-        let s = self.settings;
-        let subtitle = format!(
-            "{} · {} · learning rate {}",
-            s.model,
-            s.data(),
-            s.learning_rate
-        );
-        if let Some(svg) = plot::svg(&[curves], &subtitle)? {
-            // The picture is drawn again at the next save. The adapter is on disk.
-            if let Err(e) = write_atomic(&folder.join(CURVE), svg.as_bytes()) {
-                self.progress.line(&format!("{e:#}"));
-            }
         }
         Ok(())
     }

@@ -479,3 +479,80 @@ fn caches_keep_what_those_of_mlx_lm_keep() {
     }
     assert!(KvCache::with_limit(2, 2).is_err() && KvCache::quantized(8, 4).is_err());
 }
+
+/// A block that takes pairs.
+#[mlx_model(config = Config)]
+pub struct OfPairs {
+    #[param(hidden, hidden)]
+    map: Linear,
+}
+
+#[mlx_model]
+impl OfPairs {
+    /// `map(x) * gate + rest`, and the gate.
+    pub fn forward(
+        &self,
+        (x, gate): (Tensor![B, hidden], Tensor![B, hidden]),
+        rest: Tensor![B, hidden],
+    ) -> (Tensor![B, hidden], Tensor![B, hidden]) {
+        (self.map(x) * gate + rest, gate)
+    }
+
+    /// The same, of a pair in a pair.
+    pub fn nested(
+        &self,
+        (x, (gate, rest)): (Tensor![B, hidden], (Tensor![B, hidden], Tensor![B, hidden])),
+    ) -> Tensor![B, hidden] {
+        let (y, _) = self.forward((x, gate), rest);
+        y
+    }
+}
+
+/// A function of a pair.
+#[mlx_macros::mlx_fn]
+pub fn sum_of((x, y): (Tensor![B, D], Tensor![B, D])) -> Tensor![B, D] {
+    x + y
+}
+
+/// Blocks that take pairs.
+#[mlx_model(config = Config)]
+pub struct Pairs {
+    first: OfPairs,
+    #[layers(depth)]
+    layers: Vec<OfPairs>,
+}
+
+#[mlx_model]
+impl Pairs {
+    /// Each layer's results go on to the next one.
+    pub fn forward(&self, x: Tensor![B, hidden]) -> Tensor![B, hidden] {
+        let gate = sigmoid(x);
+        let (mut h, mut g) = self.first((x, gate), x);
+        for layer in self.layers {
+            (h, g) = layer((h, g), x);
+        }
+        sum_of((h, self.first.nested((x, (g, x)))))
+    }
+}
+
+#[test]
+fn tuples_are_arguments() {
+    let model: Pairs = fresh();
+    let all = named(&model);
+    let x = numbers(&[3, 6], 1);
+    let g = ops::sigmoid(&x).unwrap();
+    let block = |path: &str, h: &Array| {
+        let y = linear(h, &all[&format!("{path}.map.weight")]);
+        ops::add(&ops::multiply(&y, &g).unwrap(), &x).unwrap()
+    };
+    let mut h = block("first", &x);
+    for i in 0..4 {
+        h = block(&format!("layers.{i}"), &h);
+    }
+    let wanted = ops::add(&h, &block("first", &x)).unwrap();
+    close(&model.forward(&x).unwrap(), &wanted);
+    // Rust gives the arrays one by one.
+    let (y, same) = model.first.forward(&x, &g, &x).unwrap();
+    close(&y, &block("first", &x));
+    close(&same, &g);
+}

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+use mlx_macros_core::editor;
 use proc_macro::TokenStream;
 
 /// Defines a model: on a struct with named fields it declares the layers, on the inherent `impl` after it the
@@ -98,7 +99,7 @@ use proc_macro::TokenStream;
 /// | `#[frozen]` | a layer with weights | never trained |
 /// | `#[tied(field)]` | `Linear` | shares the weight of another field |
 /// | `#[weights("name")]` | any field | its name in a checkpoint |
-/// | `#[quantize(bits = 4, group_size = 64)]` | `Linear`, `Embedding` | packed at load |
+/// | `#[quantize(bits = 4, group_size = 64)]` | `Linear`, `Embedding`, `SwitchLinear` | packed at load |
 ///
 /// # Methods
 ///
@@ -138,7 +139,10 @@ use proc_macro::TokenStream;
 /// `docs/tutorial.md` starts from an empty crate.
 #[proc_macro_attribute]
 pub fn mlx_model(attr: TokenStream, item: TokenStream) -> TokenStream {
-    mlx_macros_core::attribute(attr.into(), item.into()).into()
+    match editor::is_here() {
+        true => editor::attribute(attr.into(), item.into()).into(),
+        false => mlx_macros_core::attribute(attr.into(), item.into()).into(),
+    }
 }
 
 /// Defines a function that the bodies of models can call, in this crate or another.
@@ -189,7 +193,10 @@ pub fn mlx_model(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// - A call names it by name or path (`helpers::soft_cap(x, 30.0)`). `use` imports the function and its signature together.
 #[proc_macro_attribute]
 pub fn mlx_fn(_attr: TokenStream, item: TokenStream) -> TokenStream {
-    mlx_macros_core::functions::expand(item.into()).into()
+    match editor::is_here() {
+        true => editor::function(item.into(), mlx_macros_core::functions::expand).into(),
+        false => mlx_macros_core::functions::expand(item.into()).into(),
+    }
 }
 
 /// Defines a kernel: a function whose body is one launch over rows, with its gradient.
@@ -233,12 +240,19 @@ pub fn mlx_fn(_attr: TokenStream, item: TokenStream) -> TokenStream {
 ///   of all other float tensors from the kernel's arguments and the cotangents of its results.
 #[proc_macro_attribute]
 pub fn mlx_kernel(attr: TokenStream, item: TokenStream) -> TokenStream {
-    mlx_macros_core::kernels::expand(attr.into(), item.into()).into()
+    let expand = |item| mlx_macros_core::kernels::expand(attr.clone().into(), item);
+    match editor::is_here() {
+        true => editor::function(item.into(), expand).into(),
+        false => expand(item.into()).into(),
+    }
 }
 
 /// Receives a struct and its impl together; called by the code that [`macro@mlx_model`] generates.
 #[doc(hidden)]
 #[proc_macro]
 pub fn __mlx_impl(input: TokenStream) -> TokenStream {
-    mlx_macros_core::expand(input.into()).into()
+    match editor::is_here() {
+        true => editor::expand(input.into()).into(),
+        false => mlx_macros_core::expand(input.into()).into(),
+    }
 }

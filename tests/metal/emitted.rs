@@ -56,5 +56,6 @@ pub fn emitted(program: &Program, target: Target, names: &[String]) -> Option<Te
         widths: widths.leak(),
         turns: turns.leak(),
         sums: made.sums,
+        together: made.together,
     })
 }

@@ -12,6 +12,7 @@ mod errors;
 mod explain;
 mod kernels;
 mod language;
+mod methods;
 mod wrappers;
 
 /// A file that is generated and committed.
@@ -40,6 +41,7 @@ pub fn files() -> Result<Vec<File>> {
     files.push(explain::file(&root)?);
     files.push(kernels::file()?);
     files.push(language::file(&root)?);
+    files.push(methods::file());
     Ok(files)
 }
 

@@ -1,5 +1,6 @@
 //! A Llama packed in every mode that MLX has, beside mlx-lm: a model of `mlx_lm.convert -q` is read, packing at load
-//! gives the same tensors, and logits and gradients of adapters agree. `dump_quantised.py` writes the dumps.
+//! gives the same tensors, and logits and gradients of adapters agree; so do packed experts. `dump_quantised.py` and
+//! `dump_quantised_experts.py` write the dumps.
 
 mod common;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use common::{adapt, close, gradients, on_gpu, Dump};
 use mlx_models::llama::Llama;
+use mlx_models::qwen3_moe::Qwen3Moe;
 use mlx_models::{CausalLm, Config};
 use mlx_runtime::__private::forward_packed;
 use mlx_runtime::model::{self, Leaf, LoadOptions, Model, Quantization};
@@ -179,6 +181,77 @@ fn a_step_apart(
         "{name}: {path}: {others:?} of {}",
         ours.len()
     );
+}
+
+#[test]
+fn packed_experts_compute_what_mlx_lm_computes() {
+    let dump = Dump::open("quantised_experts");
+    let config = Arc::new(Config::parse(&dump.config).unwrap());
+    for name in ["affine4", "mxfp4"] {
+        let stored = dump.under(&format!("{name}.weight."));
+        let theirs = dump.array(&format!("{name}.logits"));
+        let tokens = dump.array("tokens");
+        let logits = |m: &Qwen3Moe| m.logits(tokens, &mut KvCache::off()).unwrap();
+        let mut options = LoadOptions::new(Dtype::Float32);
+        let mut model: Qwen3Moe = model::load(&config, stored.clone().into(), &options).unwrap();
+        close(name, &logits(&model), theirs, 1e-5);
+        let read: HashMap<String, Array> = model.parameters().into_iter().collect();
+        for (path, theirs) in &stored {
+            let same = ops::array_equal(&read[path], theirs, false).unwrap();
+            assert!(same.item::<bool>().unwrap(), "{name}: {path}");
+        }
+        adapt(&mut model, &dump, 2);
+        let batch = ["tokens", "targets", "weights"].map(|name| dump.array(name).clone());
+        let loss = move |m: &Qwen3Moe| m.loss(&batch[0], &batch[1], &batch[2]);
+        gradients(name, &model, &dump, &format!("{name}."), loss);
+        // The experts one by one, as other programs store them, are packed experts too.
+        let mut apart = HashMap::new();
+        for (path, array) in &stored {
+            match path.contains("switch_mlp.") {
+                false => _ = apart.insert(path.clone(), array.clone()),
+                true => {
+                    for i in 0..array.dim(0).unwrap() {
+                        let one = ops::take(array, &Array::scalar(i).unwrap(), 0).unwrap();
+                        let path = path.replace("switch_mlp.", &format!("experts.{i}."));
+                        apart.insert(path, one);
+                    }
+                }
+            }
+        }
+        let model: Qwen3Moe = model::load(&config, apart.into(), &options).unwrap();
+        close(
+            &format!("{name}, one by one"),
+            &logits(&model),
+            theirs,
+            1e-5,
+        );
+        options.unpack = true;
+        let model: Qwen3Moe = model::load(&config, stored.into(), &options).unwrap();
+        close(&format!("{name}, unpacked"), &logits(&model), theirs, 1e-5);
+    }
+}
+
+#[test]
+fn experts_are_packed_at_load() {
+    let dump = Dump::open("quantised_experts");
+    let config = Arc::new(Config::parse(&dump.config).unwrap());
+    let stored = dump.under("affine4.weight.");
+    let mut options = LoadOptions::new(Dtype::Float32);
+    options.unpack = true;
+    let dense: Qwen3Moe = model::load(&config, stored.into(), &options).unwrap();
+    let weights: HashMap<String, Array> = dense.parameters().into_iter().collect();
+    options.unpack = false;
+    options.quantize = Some(affine(32, 4));
+    let packed: Qwen3Moe = model::load(&config, weights.clone().into(), &options).unwrap();
+    let made: HashMap<String, Array> = packed.parameters().into_iter().collect();
+    let path = "model.layers.0.mlp.switch_mlp.up_proj";
+    // What MLX packs of the same numbers.
+    let theirs = packed::pack(&weights[&format!("{path}.weight")], affine(32, 4), None).unwrap();
+    for (leaf, theirs) in [("weight", &theirs.weight), ("scales", &theirs.scales)] {
+        let ours = &made[&format!("{path}.{leaf}")];
+        let same = ops::array_equal(ours, theirs, false).unwrap();
+        assert!(same.item::<bool>().unwrap(), "{leaf}");
+    }
 }
 
 #[test]

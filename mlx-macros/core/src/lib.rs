@@ -29,4 +29,4 @@ pub mod entry;
 
 pub use diag::errors;
 pub use entry::model::{analyse, attribute, expand, Whole};
-pub use entry::{functions, kernels, source};
+pub use entry::{editor, functions, kernels, source};

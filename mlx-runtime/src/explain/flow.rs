@@ -234,8 +234,14 @@ impl Walk {
                 && node
                     .kept
                     .is_some_and(|f| f.is_empty() || trained(outline, f)),
-            passes: node.fused.map_or(Vec::new(), |f| f.passes.to_vec()),
-            absorbed: node.fused.map_or(Vec::new(), |f| f.absorbed.to_vec()),
+            passes: node
+                .fused
+                .as_ref()
+                .map_or(Vec::new(), |f| f.passes.to_vec()),
+            absorbed: node
+                .fused
+                .as_ref()
+                .map_or(Vec::new(), |f| f.absorbed.to_vec()),
             calls: Vec::new(),
             note: "",
             spared: None,
@@ -276,7 +282,7 @@ impl Walk {
                 };
                 step.spared = self.elements(spared, sizes).filter(|_| kernels);
             }
-            What::With(name, _) => step.calls = calls::operation(name, self.fused),
+            What::With(name) => step.calls = calls::operation(name, self.fused),
             What::Leaf(field) => self.leaf(outline, method, node, field, sizes, &mut step)?,
             What::Joined(field, group) => {
                 step.role = Role::Member(group);

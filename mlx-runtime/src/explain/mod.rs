@@ -10,6 +10,7 @@ mod calls;
 mod flow;
 mod html;
 mod kernels;
+pub(crate) mod lines;
 mod outline;
 mod picture;
 mod sizes;

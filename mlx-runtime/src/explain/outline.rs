@@ -2,6 +2,7 @@
 //!
 //! Tests: `mlx-tests --test explain`.
 
+use crate::explain::lines::Written;
 use crate::explain::source::Report;
 use crate::model::layers::{Computed, Saved};
 use crate::model::{Leaf, Model};
@@ -46,12 +47,12 @@ impl<'a> Outline<'a> {
     /// The model itself.
     pub fn model(
         &mut self,
-        report: &'static Report,
+        written: &'static Written,
         dtype: Dtype,
         sizes: &[(&'static str, i64)],
         conditions: &[bool],
     ) {
-        self.report = Some(report);
+        self.report = Some(written.report());
         self.dtype = Some(dtype);
         self.sizes = sizes.to_vec();
         self.conditions = conditions.to_vec();

@@ -1,4 +1,5 @@
-//! The report that the macros write about each model: plain constants, a line for each node of each graph.
+//! The report that the macros write about each model: a line for each node of each graph. It is text in a program, and read
+//! where it is asked for.
 //!
 //! Tests: `mlx-tests --test explain`.
 
@@ -102,7 +103,7 @@ pub struct Node {
     /// trained or adapted.
     pub kept: Option<&'static [&'static str]>,
     /// The passes that rewrote it, and the nodes that they absorbed.
-    pub fused: Option<&'static Fused>,
+    pub fused: Option<Fused>,
 }
 
 /// The work of a pass.
@@ -136,8 +137,8 @@ pub enum What {
     Leaf(&'static str),
     /// A member of a group of layers that share a matmul.
     Joined(&'static str, usize),
-    /// An operation that also uses a layer: its name, the layer.
-    With(&'static str, &'static str),
+    /// An operation that also uses a layer.
+    With(&'static str),
     /// A sub-model's `forward`.
     Model(&'static str),
     /// A stack of sub-models: its field, and its checkpoint policy.

@@ -89,7 +89,7 @@ impl Loader {
         frozen: bool,
     ) -> SwitchLinear {
         let dims = [experts, out, input];
-        let weight = self.tensor(&join(path, "weight"), &dims, Fill::Uniform(input.size()));
+        let weight = self.matrix(path, &dims, Fill::Uniform(input.size()));
         let sizes = dims.map(|d| i32::try_from(d.size()).unwrap_or(i32::MAX));
         let bias = bias.then(|| self.tensor(&join(path, "bias"), &[experts, out], Fill::Zeros));
         let mut layer = SwitchLinear::from_parts(weight, bias, sizes, lora, self.frozen());

@@ -324,19 +324,25 @@ impl Loader {
         })
     }
 
-    /// A matrix that may be quantised: `name` with `name.scales` and `name.biases` beside it.
-    fn matrix(&mut self, path: &str, dims: [LoadDim; 2], fill: Fill) -> Weight {
+    /// A matrix `[out, in]`, or a stack of them, that may be quantised: `name` with `name.scales` and `name.biases` beside it.
+    pub(super) fn matrix(&mut self, path: &str, dims: &[LoadDim], fill: Fill) -> Weight {
         let (scales, name) = (join(path, "scales"), join(path, "weight"));
+        let &[first, .., input] = dims else {
+            return Weight::Dense(self.stand_in.clone());
+        };
+        // The parts of a stack may be stored one by one.
+        let stacked = if dims.len() > 2 { first.size } else { 1 };
+        let stacked = i32::try_from(stacked).unwrap_or(1);
         let Source::File(all) = &mut self.source else {
-            return Weight::Dense(self.tensor(&name, &dims, fill));
+            return Weight::Dense(self.tensor(&name, dims, fill));
         };
         if !(all.has(&scales) && all.has(&name)) {
-            let dense = self.tensor(&name, &dims, fill);
-            return self.quantised(path, dense, dims[1]);
+            let dense = self.tensor(&name, dims, fill);
+            return self.quantised(path, dense, input);
         }
         // A second scale that `mlx_lm.convert` can write for some layers.
         let global = all.has(&join(path, "global_scale"));
-        let mut part = |leaf: &str| match all.get(&join(path, leaf), 1) {
+        let mut part = |leaf: &str| match all.get(&join(path, leaf), stacked) {
             Found::Array(a) => Ok(Some(a)),
             Found::Missing(_) => Ok(None),
             Found::Broken(text) => Err(text),
@@ -349,7 +355,8 @@ impl Loader {
                 // The values that a packed matrix stands for are rounded to the dtype of its scales.
                 (Some(w), Some(s)) => {
                     let kept = if unpack { s.dtype() } else { dtype };
-                    packed(&w, &s, b.as_ref(), dims.map(|d| d.size), kept)
+                    let sizes: Vec<i64> = dims.iter().map(|d| d.size).collect();
+                    packed(&w, &s, b.as_ref(), &sizes, kept)
                 }
                 _ => Err("expected a weight with scales, but one of the two is missing".to_owned()),
             })
@@ -358,7 +365,7 @@ impl Loader {
                 false => Ok(w),
             });
         match weight {
-            Ok(Weight::Dense(dense)) => self.quantised(path, dense, dims[1]),
+            Ok(Weight::Dense(dense)) => self.quantised(path, dense, input),
             Ok(weight) => weight,
             Err(text) => {
                 self.error(format!("{name}: {text}"));
@@ -403,7 +410,7 @@ impl Loader {
         let weight = if tied {
             Weight::Tied
         } else {
-            self.matrix(path, [out, input], Fill::Uniform(input.size))
+            self.matrix(path, &[out, input], Fill::Uniform(input.size))
         };
         let bias = bias.then(|| self.tensor(&join(path, "bias"), &[out], Fill::Zeros));
         let mut layer =
@@ -422,7 +429,7 @@ impl Loader {
         dim: LoadDim,
         frozen: bool,
     ) -> Embedding {
-        let weight = self.matrix(path, [rows, dim], Fill::Normal);
+        let weight = self.matrix(path, &[rows, dim], Fill::Normal);
         let mut layer = Embedding::from_parts(weight, self.options.dtype, self.frozen());
         if frozen {
             layer.pin();

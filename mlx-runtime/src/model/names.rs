@@ -67,6 +67,14 @@ impl NamePart {
     }
 }
 
+/// A name as it is written.
+pub const fn named(name: &'static str) -> NamePart {
+    NamePart {
+        name,
+        ..NamePart::PLAIN
+    }
+}
+
 /// The form in which a tensor is stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Form {
@@ -285,7 +293,8 @@ impl Tensors {
             None => self.names.contains(name),
             Some((place, leaf)) => {
                 let mut parts = place.parts.iter();
-                parts.all(|(p, _)| self.names.contains(&join(p, leaf)))
+                // Of tensors that are stacked, the first stands for all.
+                parts.all(|(p, _)| self.names.contains(&join(p, leaf).replacen("{}", "0", 1)))
             }
         }
     }

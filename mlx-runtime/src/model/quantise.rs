@@ -110,37 +110,38 @@ impl Quantise {
     }
 }
 
-/// A matrix that is packed already; how follows from the shapes and the dtype of the scales.
+/// A matrix, or a stack of them, that is packed already; how follows from the shapes and the dtype of the scales.
 pub(super) fn packed(
     words_of: &Array,
     scales: &Array,
     biases: Option<&Array>,
-    want: [i64; 2],
+    want: &[i64],
     dtype: Dtype,
 ) -> std::result::Result<Weight, String> {
     let (p, s) = (words_of.shape(), scales.shape());
     let expected = || {
         format!(
-            "expected [{}, {}] in quantised form, found weight {p:?} of {:?} and scales {s:?} of {:?}",
-            want[0],
-            want[1],
+            "expected {want:?} in quantised form, found weight {p:?} of {:?} and scales {s:?} of {:?}",
             words_of.dtype(),
             scales.dtype(),
         )
     };
-    let (&[rows, words], &[srows, groups]) = (p, s) else {
+    let ([rows @ .., words], [srows @ .., groups], [wanted @ .., input]) = (p, s, want) else {
         return Err(expected());
     };
-    let (words, groups) = (i64::from(words) * 32, i64::from(groups));
+    let (words, groups) = (i64::from(*words) * 32, i64::from(*groups));
     let fits = words_of.dtype() == Dtype::Uint32
-        && i64::from(rows) == want[0]
+        && rows
+            .iter()
+            .map(|n| i64::from(*n))
+            .eq(wanted.iter().copied())
         && srows == rows
         && groups > 0
-        && want[1] > 0
-        && want[1] % groups == 0
-        && words % want[1] == 0;
+        && *input > 0
+        && input % groups == 0
+        && words % input == 0;
     let how = fits
-        .then(|| Quantization::of(scales.dtype(), want[1] / groups, words / want[1]))
+        .then(|| Quantization::of(scales.dtype(), input / groups, words / input))
         .flatten()
         .ok_or_else(expected)?;
     let cast = |a: &Array| ops::astype(a, dtype).map_err(|e| e.to_string());

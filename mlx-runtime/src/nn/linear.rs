@@ -15,7 +15,7 @@ use crate::ops::packed::{self, Quantization};
 use crate::random::Key;
 use crate::{ops, Array, Dtype, Result};
 
-/// The matrix of a layer, `[out, in]`.
+/// The matrix of a layer, `[out, in]`, or a stack of them.
 #[derive(Clone, Debug)]
 pub enum Weight {
     /// Floating point.
@@ -36,7 +36,7 @@ pub enum Weight {
 }
 
 impl Weight {
-    fn packed(&self) -> Option<Packed> {
+    pub(super) fn packed(&self) -> Option<Packed> {
         match self {
             Weight::Quantized {
                 weight,

@@ -2,15 +2,17 @@
 //!
 //! Tests: `mlx-models --test language`.
 
+use super::linear::Weight;
 use super::lora::{scaled, Lora};
-use crate::{ops, Array, Result};
+use crate::ops::packed::{self, Chosen};
+use crate::{ops, Array, Error, ErrorKind, Result};
 
-/// A stack of linear maps `[experts, out, in]`, of which indices choose one for each row; plus
-/// `scale * (x a^T) b^T` of the chosen expert where adapters are set (Hu et al. 2021). `SwitchLinear` and
-/// `LoRASwitchLinear` of mlx-lm.
+/// A stack of linear maps `[experts, out, in]`, packed or not, of which indices choose one for each row; plus
+/// `scale * (x a^T) b^T` of the chosen expert where adapters are set (Hu et al. 2021). `SwitchLinear`,
+/// `QuantizedSwitchLinear` and `LoRASwitchLinear` of mlx-lm.
 #[derive(Clone)]
 pub struct SwitchLinear {
-    weight: Array,
+    weight: Weight,
     /// `[experts, out]`.
     bias: Option<Array>,
     lora: Option<Lora>,
@@ -24,7 +26,7 @@ pub struct SwitchLinear {
 
 impl SwitchLinear {
     pub(crate) fn from_parts(
-        weight: Array,
+        weight: Weight,
         bias: Option<Array>,
         sizes: [i32; 3],
         lora_allowed: bool,
@@ -47,7 +49,22 @@ impl SwitchLinear {
     /// # Errors
     /// If the last dim of `x` is not `in`, or the leading axes do not broadcast.
     pub fn forward(&self, x: &Array, indices: &Array) -> Result<Array> {
-        let mut y = chosen(x, &self.weight, indices)?;
+        let mut y = match (&self.weight, self.weight.packed()) {
+            (Weight::Dense(w), _) => chosen(x, w, indices)?,
+            (_, Some(p)) => {
+                let of = Chosen {
+                    rhs: Some(indices),
+                    ..Chosen::default()
+                };
+                packed::gather_qmm(x, &p.parts, of, true, p.how)?
+            }
+            (_, None) => {
+                return Err(Error::new(
+                    ErrorKind::InvalidArgument,
+                    "the weights of the experts are another layer's",
+                ))
+            }
+        };
         if let Some(bias) = &self.bias {
             let bias = ops::take(bias, indices, 0)?;
             y = ops::add(&y, &ops::expand_dims(&bias, &[-2])?)?;
@@ -90,7 +107,7 @@ impl SwitchLinear {
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
-        f("weight", &self.weight, !self.frozen);
+        self.weight.each(!self.frozen, f);
         if let Some(b) = &self.bias {
             f("bias", b, !self.frozen);
         }
@@ -100,7 +117,7 @@ impl SwitchLinear {
     }
 
     pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
-        f(&mut self.weight, !self.frozen);
+        self.weight.each_mut(!self.frozen, f);
         if let Some(b) = &mut self.bias {
             f(b, !self.frozen);
         }

@@ -16,7 +16,7 @@ pub use crate::model::layout::{
 };
 pub use crate::model::loader::{index, join, LoadDim};
 pub use crate::model::meta::{describe, Meta};
-pub use crate::model::names::{NamePart, Names};
+pub use crate::model::names::{named, NamePart, Names};
 pub use crate::model::quantise::Quantise;
 pub use crate::model::sig::check_name;
 pub use crate::model::sig::{
@@ -30,6 +30,7 @@ pub use crate::nn::{attention, joined_attention, Norm};
 use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 mod config;
+pub mod editor;
 pub mod ops;
 
 pub use config::{
@@ -39,8 +40,25 @@ pub use config::{
 
 /// Types with which generated code describes its model.
 pub mod explain {
-    pub use crate::explain::source::{Field, Fused, Method, Node, Report, Saved, What, Why};
+    pub use crate::explain::lines::{Lines, Written};
     pub use crate::explain::Outline;
+}
+
+/// Facts of a config, with names that no type of a user has.
+pub mod layout {
+    use super::{Fact, FactOp};
+
+    pub use Fact::{
+        Binary as __Binary, Config as __Config, IsSome as __IsSome, Layer as __Layer, Not as __Not,
+        Number as __Number, Unknown as __Unknown,
+    };
+    pub use FactOp::{
+        Add as __Add, And as __And, Div as __Div, Eq as __Eq, Ge as __Ge, Gt as __Gt, Le as __Le,
+        Lt as __Lt, Mul as __Mul, Ne as __Ne, Or as __Or, Rem as __Rem, Sub as __Sub,
+    };
+
+    /// True.
+    pub const __ALWAYS: Fact = Fact::Number(1.0);
 }
 
 /// A number with the dtype of `like`, so that it never widens it. Where `like` holds whole numbers
@@ -131,6 +149,17 @@ pub fn count(value: f64) -> Result<i32> {
 /// `a / b`; -1, which is no size, where `b` is 0.
 pub fn quotient(a: i64, b: i64) -> i64 {
     a.checked_div(b).unwrap_or(-1)
+}
+
+/// `c * a * b * ..`, which saturates.
+pub fn product(c: i64, factors: &[i64]) -> i64 {
+    factors.iter().fold(c, |all, f| all.saturating_mul(*f))
+}
+
+/// A sum of products, which saturates.
+pub fn sum(terms: &[(i64, &[i64])]) -> i64 {
+    let products = terms.iter().map(|(c, factors)| product(*c, factors));
+    products.fold(0, i64::saturating_add)
 }
 
 /// Refuses a call of a function that requires other sizes.

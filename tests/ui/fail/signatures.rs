@@ -10,7 +10,7 @@ pub struct Net {
 
 #[mlx_model]
 impl Net {
-    pub fn pattern(&self, (x, y): (Tensor![B], Tensor![B])) -> Tensor![B] {
+    pub fn pattern(&self, (x, y): Tensor![B]) -> Tensor![B] {
         x + y
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{ensure, Context, Result};
 
 use syn::visit::{self, Visit};
-use syn::{Expr, ExprCall, ExprStruct, Lit, Member};
+use syn::{Expr, ExprCall, ExprMethodCall, ExprStruct, Lit, Member};
 
 /// The files that ask.
 const ASK: &[&str] = &[
@@ -76,14 +76,15 @@ impl<'ast> Visit<'ast> for Names {
         visit::visit_expr_call(self, c);
     }
 
-    /// `quote! { #w::With("rope_attention", #field) }`.
-    fn visit_macro(&mut self, m: &'ast syn::Macro) {
-        let tokens = m.tokens.to_string();
-        for call in ["With (\"", "Op (\""] {
-            let found = tokens.split(call).skip(1);
-            self.asked
-                .extend(found.filter_map(|t| Some(t.split_once('"')?.0.to_string())));
+    /// `out.lines(["with", "rope_attention", ..])`.
+    fn visit_expr_method_call(&mut self, m: &'ast ExprMethodCall) {
+        if let (true, Some(Expr::Array(list))) = (m.method == "lines", m.args.first()) {
+            let mut words = list.elems.iter().map(text);
+            let asks = matches!(words.next().flatten().as_deref(), Some("with" | "op"));
+            let name = words.next().flatten();
+            self.asked.extend(name.filter(|_| asks));
         }
+        visit::visit_expr_method_call(self, m);
     }
 
     /// `Op { name: "geglu", .. }`.

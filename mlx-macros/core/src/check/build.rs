@@ -50,6 +50,7 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
         masks: BTreeMap::new(),
         idle: Vec::new(),
         errors: Vec::new(),
+        bound: Vec::new(),
     };
     for arg in &method.args {
         let id = b.push(
@@ -75,6 +76,7 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
     }
     b.errors = once(std::mem::take(&mut b.errors));
     b.graph.guarded = b.sizes.guarded_alone();
+    b.graph.bound = std::mem::take(&mut b.bound);
     (b.graph, b.errors)
 }
 
@@ -147,6 +149,8 @@ pub(crate) struct Builder<'a> {
     /// Writings without effect, which are mistakes if there is no other.
     pub idle: Vec<Diag>,
     pub errors: Vec<Diag>,
+    /// The variables where they are bound, with their types.
+    pub bound: Vec<(Ident, Ty)>,
 }
 
 impl Builder<'_> {
@@ -175,6 +179,7 @@ impl Builder<'_> {
     /// A variable's name for a value; the first name a value gets is the one messages use.
     fn bind(&mut self, name: &Ident, mutable: bool, id: Id) {
         self.graph.nodes[id].name.get_or_insert(name.to_string());
+        self.bound.push((name.clone(), self.ty(id).clone()));
         self.variables
             .bind(name.to_string(), name.span(), mutable, id);
     }

@@ -20,5 +20,6 @@ pub(crate) mod methods;
 mod rearrange;
 pub(crate) mod recursion;
 mod states;
+pub mod tuples;
 pub(crate) mod values;
 mod variables;

@@ -7,7 +7,7 @@ use quote::quote;
 use syn::ItemFn;
 
 use super::kernels::Options;
-use crate::check::{build, recursion};
+use crate::check::{build, recursion, tuples};
 use crate::diag::{suggest, Diag, Result};
 use crate::fuse;
 use crate::ir::Graph;
@@ -44,6 +44,7 @@ pub(super) fn parsed(
     match syn::parse2::<ItemFn>(item.clone()) {
         Ok(mut f) => {
             super::model::outside(&mut f.attrs);
+            tuples::apart(&mut f.sig, &mut f.block);
             Ok(f)
         }
         Err(e) => {

@@ -4,9 +4,13 @@
 
 mod arms;
 mod broken;
+mod doubt;
+pub mod editor;
 pub mod functions;
 pub mod kernels;
 pub mod model;
 pub mod optional;
+mod shadow;
 pub mod source;
+mod typing;
 mod unused;

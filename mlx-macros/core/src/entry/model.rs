@@ -11,10 +11,11 @@ use syn::spanned::Spanned;
 use syn::{ItemImpl, ItemStruct, Meta};
 
 use super::broken;
+use super::doubt::doubt;
 use super::unused::{config_fields, names_twice, unused, unused_sizes};
-use crate::check::{build, lints, recursion};
+use crate::check::{build, lints, recursion, tuples};
 use crate::diag::lints::Warning;
-use crate::diag::{Code, Diag};
+use crate::diag::Diag;
 use crate::fuse;
 use crate::ir::Graph;
 use crate::kernel::regions;
@@ -24,7 +25,7 @@ use crate::syntax::arrays;
 use crate::syntax::function_source;
 use crate::syntax::model::{self, ModelDef};
 use crate::syntax::nesting;
-use crate::syntax::signature::{self, Method, Ty};
+use crate::syntax::signature::{self, Method};
 
 /// `#[mlx_model]` on a struct or an impl.
 ///
@@ -148,6 +149,11 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
     }
 }
 
+/// A struct as it is understood.
+pub(super) fn struct_of(attr: TokenStream, item: ItemStruct) -> (ModelDef, Vec<Diag>) {
+    model::read(attr, item, &passes())
+}
+
 /// The names of all passes.
 fn passes() -> Vec<&'static str> {
     [&fuse::names()[..], &[regions::NAME]].concat()
@@ -184,24 +190,47 @@ pub fn warnings(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Vec<
 }
 
 /// A model with errors, as far as it is understood.
-struct Mistaken {
+pub(super) struct Mistaken {
     /// Errors of the struct, which its own expansion reports.
     of_struct: Vec<Diag>,
     /// Errors of the impl.
-    of_impl: Vec<Diag>,
+    pub of_impl: Vec<Diag>,
     /// The struct.
-    model: ModelDef,
+    pub model: ModelDef,
     /// The methods, as far as their signatures are understood.
-    methods: Vec<Method>,
+    pub methods: Vec<Method>,
+    /// What is right in the methods' bodies, by their names.
+    pub graphs: Vec<(String, Graph)>,
     /// The checks of calls of other models, for rustc.
     checks: TokenStream,
 }
 
 fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Box<Mistaken>> {
+    let mut whole = checked(attr, item, methods)?;
+    let Whole {
+        model,
+        methods,
+        graphs,
+        ..
+    } = &mut whole;
+    for (m, g) in methods.iter().zip(graphs) {
+        fuse::run(model, g);
+        regions::run(model, m, g);
+    }
+    Ok(whole)
+}
+
+/// A model before its graphs are fused.
+pub(super) fn checked(
+    attr: TokenStream,
+    item: ItemStruct,
+    methods: &ItemImpl,
+) -> Result<Whole, Box<Mistaken>> {
     let arrays = arrays::of(&item);
     let (mut model, of_struct) = model::read(attr, item, &passes());
     let mut methods = methods.clone();
     let elements = arrays::rewrite(&mut methods, &arrays);
+    tuples::of_impl(&mut methods);
     let methods = &methods;
     let (mut found, mut errors) = signature::methods(methods, &model.names);
     errors.extend(elements);
@@ -220,17 +249,23 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
             checks: TokenStream::new(),
             model,
             methods: found,
+            graphs: vec![],
         }));
     }
     errors.extend(names_twice(&model, &found));
     let (mut graphs, mut checks) = (Vec::new(), Vec::new());
+    let (mut right, mut partial) = (Vec::new(), Vec::new());
     for m in found.iter().filter(|m| !m.broken) {
         match build::graph(&model, &found, m) {
-            Ok(g) => graphs.push(g),
+            Ok(g) => {
+                right.push(m.name.to_string());
+                graphs.push(g);
+            }
             Err(wrong) => {
                 let (e, graph) = *wrong;
                 errors.extend(e);
                 checks.push(lower::checks(&model, &graph));
+                partial.push((m.name.to_string(), graph));
             }
         }
     }
@@ -254,6 +289,7 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
                 ..model
             },
             methods: found,
+            graphs: partial,
         }));
     }
     // Of a body that does not parse, rustc has reported it.
@@ -276,61 +312,19 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
                 let right = graphs.iter().map(|g| lower::checks(&model, g));
                 checks.into_iter().chain(right).collect()
             },
+            graphs: right.into_iter().zip(graphs).chain(partial).collect(),
             model,
             methods: found,
         }));
     }
     let config: Vec<String> = model.source.iter().map(|(name, _)| name.clone()).collect();
     let warnings = lints::of_model(&model, &graphs, &config);
-    for (m, g) in found.iter().zip(&mut graphs) {
-        fuse::run(&model, g);
-        regions::run(&model, m, g);
-    }
     Ok(Whole {
         model,
         methods: found,
         graphs,
         warnings,
     })
-}
-
-/// Signatures that a mistake of the body names are in doubt: nothing is said of calls that do not fit them.
-fn doubt(methods: &mut [Method], errors: &mut Vec<Diag>) {
-    let mut unsure = Vec::new();
-    for m in methods {
-        let lines = m.lines();
-        for a in &mut m.args {
-            let (name, method) = (&a.name, &m.name);
-            let read = [format!("`{name}` is ["), format!("`{name}` [")];
-            let named = |e: &Diag| read.iter().any(|r| e.message.contains(r));
-            // A call of it names the caller's variables, too.
-            let own = |e: &Diag| lines.contains(&e.span.start().line);
-            if errors
-                .iter()
-                .any(|e| e.code != Code::Arguments && own(e) && named(e))
-            {
-                a.ty = doubtful(&a.ty);
-                unsure.push(format!("`{name}` of `{method}` expects "));
-            }
-        }
-        let result = format!("`{}` returns ", m.name);
-        if errors
-            .iter()
-            .any(|e| e.code == Code::Return && e.message.starts_with(&result))
-        {
-            m.ret = doubtful(&m.ret);
-        }
-    }
-    errors.retain(|e| !unsure.iter().any(|u| e.message.starts_with(u)));
-}
-
-/// The type without its shape.
-fn doubtful(ty: &Ty) -> Ty {
-    match ty {
-        Ty::Tensor(..) => Ty::Unknown,
-        Ty::Tuple(all) => Ty::Tuple(all.iter().map(doubtful).collect()),
-        other => other.clone(),
-    }
 }
 
 /// Expands a whole model, given as `{ attribute } { struct } impl`.
@@ -408,7 +402,11 @@ pub fn expand(input: TokenStream) -> TokenStream {
 }
 
 /// The mistakes in an impl's type parameters, which become those of the struct. The struct's own are reported there.
-fn parameters(attr: &mut TokenStream, item: &mut ItemStruct, methods: &mut ItemImpl) -> Vec<Diag> {
+pub(super) fn parameters(
+    attr: &mut TokenStream,
+    item: &mut ItemStruct,
+    methods: &mut ItemImpl,
+) -> Vec<Diag> {
     let config = Punctuated::<Meta, syn::Token![,]>::parse_terminated.parse2(attr.clone());
     let config = config.iter().flatten().find_map(|m| match m {
         Meta::NameValue(syn::MetaNameValue {
@@ -477,7 +475,7 @@ fn parameters(attr: &mut TokenStream, item: &mut ItemStruct, methods: &mut ItemI
 }
 
 /// The three parts that the hidden macro passes on.
-struct Input(TokenStream, ItemStruct, ItemImpl);
+pub(super) struct Input(pub TokenStream, pub ItemStruct, pub ItemImpl);
 
 impl syn::parse::Parse for Input {
     fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Self> {

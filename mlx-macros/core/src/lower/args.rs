@@ -48,12 +48,12 @@ impl Lower<'_> {
     /// A whole number of 1 or more.
     pub(super) fn count(&self, e: &Expr) -> TokenStream {
         let e = config::whole(&self.with_arguments(e), &layer());
-        quote! { ::mlx_runtime::__private::count(#e)? }
+        quote! { __rt::count(#e)? }
     }
 
     pub(super) fn arg(&self, a: &Arg, kind: crate::ir::P) -> TokenStream {
         use crate::ir::P;
-        let mask = quote! { ::mlx_runtime::__private::ops::Mask };
+        let mask = quote! { __rt::ops::Mask };
         let optional = matches!(
             kind,
             P::OptTensor | P::OptOperand | P::OptSize | P::OptPair | P::OptScalar | P::Count
@@ -92,7 +92,7 @@ impl Lower<'_> {
                     false => self.number(expr),
                 };
                 let like = self.read(*like);
-                quote! { &::mlx_runtime::__private::weak(#e, #like)? }
+                quote! { &__rt::weak(#e, #like)? }
             }
             (Arg::Values(ids) | Arg::Whole(ids), _) => {
                 let all = ids.iter().map(|id| self.read(*id));
@@ -100,7 +100,7 @@ impl Lower<'_> {
             }
             (Arg::Int(i), P::Parts) => {
                 let i = *i as i32;
-                quote! { ::mlx_runtime::__private::ops::Parts::Equal(#i) }
+                quote! { __rt::ops::Parts::Equal(#i) }
             }
             (Arg::Int(i), _) => (*i as i32).to_token_stream(),
             (Arg::Ints(l), _) => {
@@ -109,11 +109,11 @@ impl Lower<'_> {
             }
             (Arg::Dims(d), P::Size | P::SizeOr(_)) if d.len() == 1 => {
                 let e = dim(&d[0], |n| dim_var(n).to_token_stream());
-                quote! { ::mlx_runtime::__private::size(#e)? }
+                quote! { __rt::size(#e)? }
             }
             (Arg::Dims(_), P::Parts) => {
                 let sizes = self.arg(a, P::Dims);
-                quote! { ::mlx_runtime::__private::ops::Parts::Sizes(#sizes) }
+                quote! { __rt::ops::Parts::Sizes(#sizes) }
             }
             (Arg::Dims(d), _) => {
                 let d = d.iter().map(|d| match d.as_constant() {
@@ -122,7 +122,7 @@ impl Lower<'_> {
                     _ if d.is_hidden() => quote! { -1 },
                     _ => {
                         let e = dim(d, |n| dim_var(n).to_token_stream());
-                        quote! { ::mlx_runtime::__private::size(#e)? }
+                        quote! { __rt::size(#e)? }
                     }
                 });
                 quote! { &[#(#d),*] }
@@ -160,27 +160,34 @@ pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
 }
 
 fn computed(d: &Dim, var: &dyn Fn(&str) -> TokenStream) -> TokenStream {
-    let terms = d.terms().map(|(names, c)| {
-        names
-            .iter()
-            .fold(quote! { #c }, |all, n| match Quotient::of(n) {
-                None => {
-                    let v = var(n);
-                    quote! { (#all).saturating_mul(#v) }
-                }
-                Some(q) => {
-                    let (of, by) = (computed(&q.of, var), computed(&q.divisor(), var));
-                    quote! { (#all).saturating_mul(::mlx_runtime::__private::quotient(#of, #by)) }
-                }
-            })
+    let mut terms = d.terms().map(|(names, c)| {
+        let factors = names.iter().map(|n| match Quotient::of(n) {
+            None => var(n),
+            Some(q) => {
+                let (of, by) = (computed(&q.of, var), computed(&q.divisor(), var));
+                quote! { __rt::quotient(#of, #by) }
+            }
+        });
+        (c, factors.collect::<Vec<_>>())
     });
-    terms
-        .reduce(|a, b| quote! { (#a).saturating_add(#b) })
-        .unwrap_or_else(|| quote! { 0i64 })
+    let (first, second) = (terms.next(), terms.next());
+    match (first, second) {
+        (None, _) => quote! { 0i64 },
+        (Some((c, factors)), None) => match (c, &factors[..]) {
+            (c, []) => quote! { #c },
+            (1, [one]) => one.clone(),
+            (c, all) => quote! { __rt::product(#c, &[#(#all),*]) },
+        },
+        (first, second) => {
+            let all = first.into_iter().chain(second).chain(terms);
+            let all = all.map(|(c, factors)| quote! { (#c, &[#(#factors),*]) });
+            quote! { __rt::sum(&[#(#all),*]) }
+        }
+    }
 }
 
 pub(super) fn size_pattern(d: &Dim, free: &[String], names: &Names, facts: &Facts) -> TokenStream {
-    let p = quote! { ::mlx_runtime::__private::Size };
+    let p = quote! { __rt::Size };
     if let Some(i) = d.as_name().and_then(|n| free.iter().position(|f| f == n)) {
         return quote! { #p::Free(#i) };
     }

@@ -29,15 +29,14 @@ impl Lower<'_> {
         let cache = self.cache(ids.iter().copied().find(|id| self.is_cache(*id)));
         let values = match &node.ty {
             Ty::Tuple(parts) => {
-                let items =
-                    (0..parts.len()).map(|i| quote! { ::mlx_runtime::__private::item(&__y, #i)? });
+                let items = (0..parts.len()).map(|i| quote! { __rt::item(&__y, #i)? });
                 quote! { (#(#items,)*) }
             }
-            _ => quote! { ::mlx_runtime::__private::first(__y)? },
+            _ => quote! { __rt::first(__y)? },
         };
         quote! { {
             #check
-            let __y = ::mlx_runtime::__private::Definition::call(#f, &[#(#arrays),*], #cache)?;
+            let __y = __rt::Definition::call(#f, &[#(#arrays),*], #cache)?;
             #values
         } }
     }
@@ -81,7 +80,7 @@ impl Lower<'_> {
         let last = cache.map(|_| quote! { __cache });
         let run = match &call.callee {
             Callee::Generic(_) => quote! {
-                ::mlx_runtime::__private::first(::mlx_runtime::__private::Definition::call(__layer, &[&__x[0], #(#rest),*], __cache)?)
+                __rt::first(__rt::Definition::call(__layer, &[&__x[0], #(#rest),*], __cache)?)
             },
             _ => {
                 let forward = forward(node.span);
@@ -91,7 +90,7 @@ impl Lower<'_> {
         let cache = self.cache(cache);
         quote! { {
             #check
-            ::mlx_runtime::__private::run_layers(
+            __rt::run_layers(
                 #layers, #policy, &[#x, #(#more),*], #cache,
                 |__layer: &#model, __x: &[::mlx_runtime::Array], __cache: &mut ::mlx_runtime::nn::KvCache| {
                     #run

@@ -2,10 +2,14 @@
 //!
 //! Tests: `mlx-tests --test kept_bytes`.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, ToTokens};
 use syn::Ident;
 
+use super::args::dim_var;
 use crate::ir::Graph;
 use crate::lower::{config, dim, estimated_size, layer};
 use crate::plan::checkpoint::{has_kernels, saved, Form, Keeper, Saved};
@@ -16,11 +20,12 @@ use crate::syntax::signature::{Method, Ty};
 /// `Definition::saved`, with an arm for each method.
 pub fn saved_by_method(model: &ModelDef, methods: &[Method], graphs: &[Graph]) -> TokenStream {
     let arms = methods.iter().zip(graphs).map(|(m, g)| {
-        let (name, body) = (m.name.to_string(), Emit { model, method: m }.body(g));
+        let (name, body) = (m.name.to_string(), Emit::new(model, m).body(g));
         quote! { #name => { #body } }
     });
     quote! {
         fn saved(&self, __method: &str, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved {
+            use ::mlx_runtime::__private as __rt;
             match __method {
                 #(#arms)*
                 _ => ::core::default::Default::default(),
@@ -31,7 +36,7 @@ pub fn saved_by_method(model: &ModelDef, methods: &[Method], graphs: &[Graph]) -
 
 /// Values that a helper function keeps, for the module beside it.
 pub fn of_function(model: &ModelDef, method: &Method, graph: &Graph) -> TokenStream {
-    function(Emit { model, method }.body(graph))
+    function(Emit::new(model, method).body(graph))
 }
 
 /// In place of it where the function has mistakes: its callers get none of their own.
@@ -41,8 +46,11 @@ pub fn of_nothing() -> TokenStream {
 
 fn function(body: TokenStream) -> TokenStream {
     quote! {
-        #[allow(unused_variables, clippy::all)]
-        pub fn saved(__x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved { #body }
+        #[allow(unused_variables, unused_imports, clippy::all)]
+        pub fn saved(__x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved {
+            use ::mlx_runtime::__private as __rt;
+            #body
+        }
     }
 }
 
@@ -50,6 +58,18 @@ fn function(body: TokenStream) -> TokenStream {
 struct Emit<'a> {
     model: &'a ModelDef,
     method: &'a Method,
+    /// The sizes that are named, each computed once.
+    sizes: RefCell<BTreeMap<String, TokenStream>>,
+}
+
+impl<'a> Emit<'a> {
+    fn new(model: &'a ModelDef, method: &'a Method) -> Self {
+        Emit {
+            model,
+            method,
+            sizes: RefCell::default(),
+        }
+    }
 }
 
 impl Emit<'_> {
@@ -63,9 +83,15 @@ impl Emit<'_> {
             }
             false => of(Form::Kernels),
         };
+        let sizes = self.sizes.borrow();
+        let sizes = sizes.iter().map(|(name, size)| {
+            let var = dim_var(name);
+            quote! { let #var = #size; }
+        });
         quote! {
             #config
             let __at = |i: usize, j: usize| __x.get(i).and_then(|s| s.get(j)).copied().unwrap_or(1);
+            #(#sizes)*
             #sum
         }
     }
@@ -80,16 +106,18 @@ impl Emit<'_> {
             let place = shapes.enumerate().find_map(|(i, shape)| {
                 Some((i, shape.iter().position(|d| d.as_name() == Some(n))?))
             });
-            match place {
+            let size = match place {
                 Some((i, j)) => quote! { __at(#i, #j) },
                 None if is_free(n) || self.model.function => quote! { 1i64 },
                 None => estimated_size(&self.model.names, n),
-            }
+            };
+            self.sizes.borrow_mut().insert(n.to_string(), size);
+            dim_var(n).to_token_stream()
         })
     }
 
     fn sum(&self, saved: &Saved) -> TokenStream {
-        let s = quote! { ::mlx_runtime::__private::Saved };
+        let s = quote! { __rt::Saved };
         let (values, scores) = (self.size(&saved.values), self.size(&saved.scores));
         let plain = self.size(&saved.plain);
         let inputs = saved.inputs.iter().map(|(fields, d)| {
@@ -105,22 +133,16 @@ impl Emit<'_> {
             let call = match keeper {
                 Keeper::Model(f) => self.each(
                     f,
-                    quote! { |m| ::mlx_runtime::__private::Definition::saved(m, "forward", #args) },
+                    quote! { |m| __rt::Definition::saved(m, "forward", #args) },
                 ),
                 Keeper::Other(f, method) => {
                     let name = method.to_string();
-                    self.each(
-                        f,
-                        quote! { |m| ::mlx_runtime::__private::Definition::saved(m, #name, #args) },
-                    )
+                    self.each(f, quote! { |m| __rt::Definition::saved(m, #name, #args) })
                 }
-                Keeper::Layers(f) => self.each(
-                    f,
-                    quote! { |m| ::mlx_runtime::__private::saved_layers(m, #args) },
-                ),
+                Keeper::Layers(f) => self.each(f, quote! { |m| __rt::saved_layers(m, #args) }),
                 Keeper::Method(m) => {
                     let name = m.to_string();
-                    quote! { ::mlx_runtime::__private::Definition::saved(self, #name, #args) }
+                    quote! { __rt::Definition::saved(self, #name, #args) }
                 }
                 Keeper::Function(path) => quote! { #path::Explained::saved(#args) },
             };

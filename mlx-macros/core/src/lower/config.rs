@@ -68,7 +68,7 @@ fn choice(b: &syn::ExprBinary, layer: &TokenStream) -> TokenStream {
     let at = located(value.span());
     let is = match value {
         Expr::Path(p) => quote_spanned! { at => ::core::matches!(__p, #p) },
-        text => quote_spanned! { at => ::mlx_runtime::__private::Text::is(__p, #text) },
+        text => quote_spanned! { at => __rt::Text::is(__p, #text) },
     };
     match b.op {
         BinOp::Ne(_) => quote! { (!#place.is_some_and(|__p| #is)) },
@@ -124,7 +124,7 @@ fn counted(e: &Expr, layer: &TokenStream) -> TokenStream {
         Expr::Binary(b) => {
             let (l, op, r) = (counted(&b.left, layer), &b.op, counted(&b.right, layer));
             match op {
-                BinOp::Div(_) => quote! { ::mlx_runtime::__private::divide(#l, #r) },
+                BinOp::Div(_) => quote! { __rt::divide(#l, #r) },
                 _ => quote! { (#l #op #r) },
             }
         }
@@ -156,7 +156,7 @@ pub fn size_of_field(field: &TokenStream, at: Span, there: bool) -> TokenStream 
 
 fn read_field(field: &TokenStream, at: Span, (of, read): (&str, &str)) -> TokenStream {
     let (of, read) = (Ident::new(of, at), Ident::new(read, at));
-    quote_spanned! { at => ::mlx_runtime::__private::#of::#read(&#field) }
+    quote_spanned! { at => __rt::#of::#read(&#field) }
 }
 
 /// A number whose fields are read by one of these.
@@ -183,7 +183,7 @@ fn computed(e: &Expr, layer: &TokenStream, read: &Read) -> TokenStream {
             // Whole numbers divide without a rest, as in Rust.
             match op {
                 BinOp::Div(_) if read[0].0 == "Whole" => {
-                    quote! { ::mlx_runtime::__private::divide(#l, #r) }
+                    quote! { __rt::divide(#l, #r) }
                 }
                 _ => quote! { (#l #op #r) },
             }
@@ -192,7 +192,7 @@ fn computed(e: &Expr, layer: &TokenStream, read: &Read) -> TokenStream {
             let place = element(other, layer);
             let at = located(other.span());
             let read = Ident::new(&format!("element_{}", read[0].1), at);
-            quote_spanned! { at => (::mlx_runtime::__private::#read(#place) as f64) }
+            quote_spanned! { at => (__rt::#read(#place) as f64) }
         }
         Expr::Call(_) | Expr::MethodCall(_) if condition::function(e).is_some() => {
             let (function, args) = condition::function(e).unwrap_or(("abs", vec![]));
@@ -246,7 +246,7 @@ pub fn config_size(names: &Names, name: &str, facts: &Facts) -> TokenStream {
     if let Some((holder, field)) = facts.holder(name) {
         let at = located(at);
         let (holder, field) = (config_field(holder, at), config_field(field, at));
-        return quote_spanned! { at => ::mlx_runtime::__private::element_whole(__c.#holder.as_ref().map(|__k| &__k.#field)) };
+        return quote_spanned! { at => __rt::element_whole(__c.#holder.as_ref().map(|__k| &__k.#field)) };
     }
     let (at, there) = (located(at), facts.is_there(name));
     size_of_field(&quote_spanned! { at => __c.#field }, at, there)
@@ -262,9 +262,9 @@ pub fn estimated_size(names: &Names, name: &str) -> TokenStream {
     let holder = name.rsplit_once('.');
     if let Some((holder, field)) = holder.filter(|(h, _)| names.holders.borrow().contains(*h)) {
         let (holder, field) = (config_field(holder, at), config_field(field, at));
-        return quote_spanned! { at => __c.#holder.as_ref().map_or(0, |__k| ::mlx_runtime::__private::estimated_whole(&__k.#field)) };
+        return quote_spanned! { at => __c.#holder.as_ref().map_or(0, |__k| __rt::estimated_whole(&__k.#field)) };
     }
-    quote_spanned! { at => ::mlx_runtime::__private::estimated_whole(&__c.#field) }
+    quote_spanned! { at => __rt::estimated_whole(&__c.#field) }
 }
 
 /// A number of the config: `config.rope_theta` or the bare field name becomes a field access.

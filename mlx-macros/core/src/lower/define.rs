@@ -7,7 +7,7 @@ use quote::{quote, ToTokens};
 use syn::ext::IdentExt;
 
 use crate::lower::{
-    config, config_expr, config_size, dim, elements, join_key, layers, sig_type, weights,
+    config, config_expr, config_size, dim, elements, join_key, layers, layout, sig_type, weights,
 };
 use crate::syntax::condition;
 use crate::syntax::dims::{is_free, Dim};
@@ -28,7 +28,7 @@ pub fn model_impl(
     let sig = signature(model, methods);
     let build = build(model, methods, joins);
     let call = call(model, methods);
-    let layout = crate::lower::layout::items(model);
+    let layout = layout::items(model);
     let visits = model.fields.iter().map(|f| visit(f, false));
     let visits_mut = model.fields.iter().map(|f| visit(f, true));
     let text = name.unraw().to_string();
@@ -39,7 +39,7 @@ pub fn model_impl(
     quote! {
         #debug
         #[automatically_derived]
-        #[allow(unused_variables, unused_mut, clippy::all)]
+        #[allow(unused_variables, unused_mut, unused_imports, clippy::all)]
         impl #impl_generics ::mlx_runtime::__private::Definition<#config> for #name #ty_generics #where_clause {
             const SIG: ::mlx_runtime::__private::Sig = #sig;
             #layout
@@ -51,11 +51,17 @@ pub fn model_impl(
             }
         }
         #[automatically_derived]
-        #[allow(unused_variables, unused_mut, clippy::all)]
+        #[allow(unused_variables, unused_mut, unused_imports, clippy::all)]
         impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
             type Config = #config;
-            fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) { #(#visits)* }
-            fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) { #(#visits_mut)* }
+            fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) {
+                use ::mlx_runtime::{__private as __rt, model::Leaf as __Leaf};
+                #(#visits)*
+            }
+            fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) {
+                use ::mlx_runtime::{__private as __rt, model::LeafMut as __Leaf};
+                #(#visits_mut)*
+            }
         }
     }
 }
@@ -270,15 +276,15 @@ fn load_path(model: &ModelDef, f: &Field) -> TokenStream {
         let path = path(f);
         return quote! { let __at = #path; };
     }
-    let names = weights::names(f.weights.as_ref(), &f.weight_name());
+    let (config, i) = (&model.config, layout::place(model, f));
     let quantize = weights::quantize(f.quantize.as_ref(), &model.facts_of(f));
-    quote! { let __at = &__loader.field(__path, &#names, #quantize); }
+    quote! { let __at = &__loader.field(__path, &<Self as __rt::Definition<#config>>::LAYOUT.fields[#i].names, #quantize); }
 }
 
 /// The path of a field's tensors.
 fn path(f: &Field) -> TokenStream {
     let name = f.weight_name();
-    quote! { &::mlx_runtime::__private::join(__path, #name) }
+    quote! { &__rt::join(__path, #name) }
 }
 
 fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStream {
@@ -353,7 +359,7 @@ fn load(model: &ModelDef, f: &Field, kind: &FieldKind, path: &TokenStream) -> To
     let size = |d: &Dim| {
         let e = dim(d, |n| config_size(&model.names, n, &facts));
         let text = model.names.dim(d);
-        quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
+        quote! { __rt::LoadDim::new(#text, #e) }
     };
     let number = |e: &syn::Expr| {
         config::number(&condition::guarded(e, &facts), &quote! { __loader.layer() })
@@ -406,10 +412,10 @@ fn load(model: &ModelDef, f: &Field, kind: &FieldKind, path: &TokenStream) -> To
         }
         FieldKind::Layers { count, model, .. } => {
             let count = size(count);
-            quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::__private::Definition<_>>::build(__config, __p, __l)) }
+            quote! { __loader.layers(#path, #count, |__p, __l| <#model as __rt::Definition<_>>::build(__config, __p, __l)) }
         }
         FieldKind::Model => {
-            quote! { <#ty as ::mlx_runtime::__private::Definition<_>>::build(__config, #path, __loader) }
+            quote! { <#ty as __rt::Definition<_>>::build(__config, #path, __loader) }
         }
     }
 }
@@ -451,13 +457,9 @@ fn inner_config(model: &ModelDef, inner: &Inner, facts: &Facts) -> TokenStream {
 fn visit(f: &Field, mutable: bool) -> TokenStream {
     let (name, path) = (&f.name, path(f));
     let (call, leaf, amp) = if mutable {
-        (
-            quote!(visit_mut),
-            quote!(::mlx_runtime::model::LeafMut),
-            quote!(&mut),
-        )
+        (quote!(visit_mut), quote!(__Leaf), quote!(&mut))
     } else {
-        (quote!(visit), quote!(::mlx_runtime::model::Leaf), quote!(&))
+        (quote!(visit), quote!(__Leaf), quote!(&))
     };
     let (kind, stacked) = match &f.kind {
         FieldKind::Layers {
@@ -476,13 +478,13 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
     let inner = match kind {
         _ if stacked => quote! {
             for (__i, __layer) in __field.into_iter().enumerate() {
-                __f(&::mlx_runtime::__private::index(#path, __i), #leaf::#variant(__layer));
+                __f(&__rt::index(#path, __i), #leaf::#variant(__layer));
             }
         },
         FieldKind::Model => quote! { ::mlx_runtime::model::Model::#call(__field, #path, __f); },
         FieldKind::Layers { .. } => quote! {
             for (__i, __layer) in __field.into_iter().enumerate() {
-                ::mlx_runtime::model::Model::#call(__layer, &::mlx_runtime::__private::index(#path, __i), __f);
+                ::mlx_runtime::model::Model::#call(__layer, &__rt::index(#path, __i), __f);
             }
         },
         _ => quote! { __f(#path, #leaf::#variant(__field)); },

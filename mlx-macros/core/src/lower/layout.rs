@@ -31,11 +31,9 @@ pub fn items(model: &ModelDef) -> TokenStream {
             quote! { #p::RequireLayout { text: #text, holds: #holds, names: &[#(#own),*] } }
         })
         .collect();
-    let holding = model
-        .fields
-        .iter()
-        .filter(|f| !matches!(f.kind, FieldKind::Rope { .. }));
-    let fields: Vec<TokenStream> = holding.map(|f| field(model, f, &mut names)).collect();
+    let fields: Vec<TokenStream> = holding(model)
+        .map(|f| field(model, f, &mut names))
+        .collect();
     let facts = names.iter().map(|n| {
         let (text, mut n) = (n.to_string(), n.clone());
         if let Some(at) = model.names.places.borrow().get(&n.unraw().to_string()) {
@@ -52,7 +50,7 @@ pub fn items(model: &ModelDef) -> TokenStream {
     });
     quote! {
         const LAYOUT: ::mlx_runtime::__private::Layout = {
-            use ::mlx_runtime::__private as __rt;
+            use ::mlx_runtime::__private::{self as __rt, layout::*};
             #p::Layout { model: #what, file: ::core::file!(), requires: &[#(#requires),*], fields: &[#(#fields),*] }
         };
         fn facts(__config: &#config, __f: &mut dyn FnMut(&'static str, ::std::string::String)) {
@@ -62,9 +60,20 @@ pub fn items(model: &ModelDef) -> TokenStream {
     }
 }
 
+/// The fields that hold tensors or models.
+fn holding(model: &ModelDef) -> impl Iterator<Item = &Field> {
+    let all = model.fields.iter();
+    all.filter(|f| !matches!(f.kind, FieldKind::Rope { .. }))
+}
+
+/// The place of a field among those of the layout.
+pub fn place(model: &ModelDef, f: &Field) -> usize {
+    holding(model).position(|o| o.name == f.name).unwrap_or(0)
+}
+
 fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
     let p = quote! { __rt };
-    let always = || quote! { #p::Fact::Number(1.0) };
+    let always = || quote! { __ALWAYS };
     let (name, line) = (f.name.to_string(), f.name.span().start().line as u32);
     let places = weights::names(f.weights.as_ref(), &f.weight_name());
     let when = f.when.as_ref().map_or_else(always, |e| fact(e, names));
@@ -74,10 +83,10 @@ fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
             let own = match &f.tied {
                 None => always(),
                 Some(t) => match &t.when {
-                    None => quote! { #p::Fact::Number(0.0) },
+                    None => quote! { __Number(0.0) },
                     Some(e) => {
                         let tied = fact(e, &mut none);
-                        quote! { #p::Fact::Not(&#tied) }
+                        quote! { __Not(&#tied) }
                     }
                 },
             };
@@ -104,7 +113,10 @@ fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
                 Some(Setting::Flag(e)) => Some(fact(e, names)),
                 _ => None,
             };
-            let mut tensors = vec![layer_weight(model, &dims, groups, names)];
+            let mut tensors = vec![match held.layer.indexed {
+                true => tensor(model, "weight", &dims, always(), true, names),
+                false => layer_weight(model, &dims, groups, names),
+            }];
             if let (Some(when), Some(out)) = (bias, dims.first()) {
                 let shape = match (held.layer.indexed, &dims[..]) {
                     (true, [experts, out, _]) => vec![*experts, *out],
@@ -172,7 +184,7 @@ fn layer_weight(
     names: &mut Vec<Ident>,
 ) -> TokenStream {
     let p = quote! { __rt };
-    let always = quote! { #p::Fact::Number(1.0) };
+    let always = quote! { __ALWAYS };
     let (Some(groups), Some((input, rest))) = (groups, dims.split_last()) else {
         return tensor(model, "weight", dims, always, false, names);
     };
@@ -184,7 +196,7 @@ fn layer_weight(
         })
         .collect();
     let (input, groups) = (size(input, names), size(groups, names));
-    shape.push(quote! { ("in / groups", #p::Fact::Binary(#p::FactOp::Div, &#input, &#groups)) });
+    shape.push(quote! { ("in / groups", __Binary(__Div, &#input, &#groups)) });
     quote! { #p::TensorLayout { leaf: "weight", shape: &[#(#shape),*], when: #always, matrix: false } }
 }
 
@@ -196,11 +208,11 @@ fn remember(name: Ident, names: &mut Vec<Ident>) {
 
 /// A size as a fact.
 fn size(d: &Dim, names: &mut Vec<Ident>) -> TokenStream {
-    let p = quote! { __rt };
-    let binary = |op: TokenStream, a: TokenStream, b: TokenStream| quote! { #p::Fact::Binary(#p::FactOp::#op, &#a, &#b) };
+    let binary =
+        |op: TokenStream, a: TokenStream, b: TokenStream| quote! { __Binary(#op, &#a, &#b) };
     let number = |n: i64| {
         let n = n as f64;
-        quote! { #p::Fact::Number(#n) }
+        quote! { __Number(#n) }
     };
     let mut sum: Option<TokenStream> = None;
     for (factors, c) in d.terms() {
@@ -215,26 +227,26 @@ fn size(d: &Dim, names: &mut Vec<Ident>) -> TokenStream {
                         Some(field) => {
                             let text = field.to_string();
                             remember(field, names);
-                            quote! { #p::Fact::Config(#text) }
+                            quote! { __Config(#text) }
                         }
                         // A digest knows the config's own numbers alone.
-                        None => quote! { #p::Fact::Unknown },
+                        None => quote! { __Unknown },
                     }
                 }
                 Some(q) => {
                     let (of, by) = (size(&q.of, names), size(&q.divisor(), names));
-                    binary(quote! { Div }, of, by)
+                    binary(quote! { __Div }, of, by)
                 }
             };
             product = Some(match product {
                 None => factor,
-                Some(p) => binary(quote! { Mul }, p, factor),
+                Some(p) => binary(quote! { __Mul }, p, factor),
             });
         }
         let term = product.unwrap_or_else(|| number(1));
         sum = Some(match sum {
             None => term,
-            Some(s) => binary(quote! { Add }, s, term),
+            Some(s) => binary(quote! { __Add }, s, term),
         });
     }
     sum.unwrap_or_else(|| number(0))
@@ -242,11 +254,10 @@ fn size(d: &Dim, names: &mut Vec<Ident>) -> TokenStream {
 
 /// A condition or number of the config as a fact; what it cannot say is left to the load.
 fn fact(e: &Expr, names: &mut Vec<Ident>) -> TokenStream {
-    let p = quote! { __rt };
     let mut config = |name: &Ident| {
         let text = name.to_string();
         remember(name.clone(), names);
-        quote! { #p::Fact::Config(#text) }
+        quote! { __Config(#text) }
     };
     match e {
         Expr::Paren(e) => fact(&e.expr, names),
@@ -255,11 +266,11 @@ fn fact(e: &Expr, names: &mut Vec<Ident>) -> TokenStream {
         Expr::Unary(u) => {
             let inner = fact(&u.expr, names);
             match u.op {
-                UnOp::Not(_) => quote! { #p::Fact::Not(&#inner) },
+                UnOp::Not(_) => quote! { __Not(&#inner) },
                 UnOp::Neg(_) => {
-                    quote! { #p::Fact::Binary(#p::FactOp::Sub, &#p::Fact::Number(0.0), &#inner) }
+                    quote! { __Binary(__Sub, &__Number(0.0), &#inner) }
                 }
-                _ => quote! { #p::Fact::Unknown },
+                _ => quote! { __Unknown },
             }
         }
         Expr::Lit(l) => {
@@ -269,54 +280,51 @@ fn fact(e: &Expr, names: &mut Vec<Ident>) -> TokenStream {
                 Lit::Bool(b) => Some(f64::from(u8::from(b.value))),
                 _ => None,
             };
-            n.map_or_else(
-                || quote! { #p::Fact::Unknown },
-                |n| quote! { #p::Fact::Number(#n) },
-            )
+            n.map_or_else(|| quote! { __Unknown }, |n| quote! { __Number(#n) })
         }
-        Expr::Path(path) if path.path.is_ident("layer") => quote! { #p::Fact::Layer },
+        Expr::Path(path) if path.path.is_ident("layer") => quote! { __Layer },
         Expr::Path(path) => match path.path.get_ident() {
             Some(name) => config(name),
-            None => quote! { #p::Fact::Unknown },
+            None => quote! { __Unknown },
         },
         Expr::Field(f) => match (&*f.base, &f.member) {
             (Expr::Path(base), Member::Named(name)) if base.path.is_ident("config") => config(name),
-            _ => quote! { #p::Fact::Unknown },
+            _ => quote! { __Unknown },
         },
         Expr::MethodCall(m) if m.args.is_empty() => {
             let mut own = Vec::new();
             fact(&m.receiver, &mut own);
             let (Some(name), true) = (own.first().cloned(), own.len() == 1) else {
-                return quote! { #p::Fact::Unknown };
+                return quote! { __Unknown };
             };
             let text = name.to_string();
             remember(name, names);
             match m.method.to_string().as_str() {
-                "is_some" => quote! { #p::Fact::IsSome(#text) },
-                "is_none" => quote! { #p::Fact::Not(&#p::Fact::IsSome(#text)) },
-                _ => quote! { #p::Fact::Unknown },
+                "is_some" => quote! { __IsSome(#text) },
+                "is_none" => quote! { __Not(&__IsSome(#text)) },
+                _ => quote! { __Unknown },
             }
         }
         Expr::Binary(b) => {
             let op = match b.op {
-                BinOp::Add(_) => quote! { Add },
-                BinOp::Sub(_) => quote! { Sub },
-                BinOp::Mul(_) => quote! { Mul },
-                BinOp::Div(_) => quote! { Div },
-                BinOp::Rem(_) => quote! { Rem },
-                BinOp::Eq(_) => quote! { Eq },
-                BinOp::Ne(_) => quote! { Ne },
-                BinOp::Lt(_) => quote! { Lt },
-                BinOp::Le(_) => quote! { Le },
-                BinOp::Gt(_) => quote! { Gt },
-                BinOp::Ge(_) => quote! { Ge },
-                BinOp::And(_) => quote! { And },
-                BinOp::Or(_) => quote! { Or },
-                _ => return quote! { #p::Fact::Unknown },
+                BinOp::Add(_) => quote! { __Add },
+                BinOp::Sub(_) => quote! { __Sub },
+                BinOp::Mul(_) => quote! { __Mul },
+                BinOp::Div(_) => quote! { __Div },
+                BinOp::Rem(_) => quote! { __Rem },
+                BinOp::Eq(_) => quote! { __Eq },
+                BinOp::Ne(_) => quote! { __Ne },
+                BinOp::Lt(_) => quote! { __Lt },
+                BinOp::Le(_) => quote! { __Le },
+                BinOp::Gt(_) => quote! { __Gt },
+                BinOp::Ge(_) => quote! { __Ge },
+                BinOp::And(_) => quote! { __And },
+                BinOp::Or(_) => quote! { __Or },
+                _ => return quote! { __Unknown },
             };
             let (l, r) = (fact(&b.left, names), fact(&b.right, names));
-            quote! { #p::Fact::Binary(#p::FactOp::#op, &#l, &#r) }
+            quote! { __Binary(#op, &#l, &#r) }
         }
-        _ => quote! { #p::Fact::Unknown },
+        _ => quote! { __Unknown },
     }
 }

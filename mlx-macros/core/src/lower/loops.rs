@@ -62,7 +62,7 @@ impl Lower<'_> {
         let at = 0..inputs.len();
         quote! { {
             let __config = self.__mlx.shared_config();
-            ::mlx_runtime::__private::run_loop(
+            __rt::run_loop(
                 #layers, #policy, &[#(#carried),*], &[#(#extra),*], &[#(#shapes),*], #cache,
                 move |__index: usize, __layer: &#model, __x: &[::mlx_runtime::Array], __cache: &mut ::mlx_runtime::nn::KvCache| {
                     let __c = &*__config;
@@ -102,14 +102,14 @@ impl Lower<'_> {
         match alone && !self.model.function {
             true => quote! { {
                 let __config = self.__mlx.shared_config();
-                ::mlx_runtime::__private::run_scan(#count, #width, &[#(#all),*], move |__index: usize, __x: &[::mlx_runtime::Array]| {
+                __rt::run_scan(#count, #width, &[#(#all),*], move |__index: usize, __x: &[::mlx_runtime::Array]| {
                     let __c = &*__config;
                     #(let #inputs = &__x[#at];)*
                     #statements
                 })?
             } },
             false => quote! {
-                ::mlx_runtime::__private::run_steps(#count, #width, &[#(#all),*], |__index: usize, __x: &[::mlx_runtime::Array]| {
+                __rt::run_steps(#count, #width, &[#(#all),*], |__index: usize, __x: &[::mlx_runtime::Array]| {
                     #(let #inputs = &__x[#at];)*
                     #statements
                 })?

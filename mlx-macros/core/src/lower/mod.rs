@@ -5,6 +5,7 @@
 mod args;
 mod calls;
 mod check;
+mod checked;
 pub mod checkpoint;
 pub(crate) mod config;
 pub mod define;
@@ -61,7 +62,7 @@ fn body(model: &ModelDef, m: &Method, graph: &Graph) -> TokenStream {
 }
 
 /// The arguments of a method, again.
-fn copied(m: &Method) -> Vec<crate::syntax::signature::Argument> {
+pub(crate) fn copied(m: &Method) -> Vec<crate::syntax::signature::Argument> {
     let again = m.args.iter().map(|a| crate::syntax::signature::Argument {
         name: a.name.clone(),
         ty: a.ty.clone(),
@@ -87,7 +88,7 @@ pub fn kernel_trained(m: &Method, frozen: &[bool]) -> Vec<usize> {
 /// A method of a model, or a function, that has mistakes: it only keeps its callers from having
 /// more.
 pub fn placeholder(m: &Method, of_model: bool) -> TokenStream {
-    wrap(m, of_model, quote! { ::mlx_runtime::__private::never() })
+    wrap(m, of_model, quote! { __rt::never() })
 }
 
 /// Constants by which rustc checks the calls in a body with mistakes, so that those across crates are reported
@@ -129,8 +130,11 @@ fn wrap(m: &Method, of_model: bool, body: TokenStream) -> TokenStream {
     let receiver = of_model.then(|| quote! { &self, });
     quote! {
         #(#attrs)* #doc
-        #[allow(unused_variables, clippy::all)]
-        #vis fn #name(#receiver #(#args),*) -> ::mlx_runtime::Result<#ret> { #body }
+        #[allow(unused_variables, unused_imports, clippy::all)]
+        #vis fn #name(#receiver #(#args),*) -> ::mlx_runtime::Result<#ret> {
+            use ::mlx_runtime::__private as __rt;
+            #body
+        }
     }
 }
 

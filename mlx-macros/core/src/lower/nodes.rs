@@ -71,7 +71,7 @@ impl Lower<'_> {
             }
             Kind::Number(e) => {
                 let e = self.number(e);
-                quote! { ::mlx_runtime::__private::Given::given(#e)? }
+                quote! { __rt::Given::given(#e)? }
             }
             _ => {
                 let v = variable(id);
@@ -101,8 +101,7 @@ impl Lower<'_> {
                 let v = variable(id);
                 match &self.graph.nodes[id].ty {
                     Ty::Tuple(parts) => {
-                        let all = (0..parts.len())
-                            .map(|i| quote! { ::mlx_runtime::__private::item(&#v, #i)? });
+                        let all = (0..parts.len()).map(|i| quote! { __rt::item(&#v, #i)? });
                         quote! { (#(#all,)*) }
                     }
                     _ => quote! { #v.clone() },
@@ -115,14 +114,14 @@ impl Lower<'_> {
         let node = &self.graph.nodes[id];
         let v = variable(id);
         let value = match &node.kind {
-            Kind::Input(_) | Kind::Tuple(_) | Kind::NoCache | Kind::With(_) => return quote! {},
+            Kind::Input(_) | Kind::Tuple(_) | Kind::NoCache => return quote! {},
             Kind::Number(_) => return quote! {},
             Kind::Held {
                 cache,
                 what,
                 values,
             } => {
-                let ops = quote! { ::mlx_runtime::__private::ops };
+                let ops = quote! { __rt::ops };
                 let cache = self.read(*cache);
                 let values: Vec<TokenStream> = values.iter().map(|id| self.read(*id)).collect();
                 match what {
@@ -160,20 +159,20 @@ impl Lower<'_> {
             }
             Kind::Weight { field, bias } => {
                 let field = self.field(field);
-                quote! { ::mlx_runtime::__private::Norm::tensor(#field, #bias)? }
+                quote! { __rt::Norm::tensor(#field, #bias)? }
             }
             Kind::Op { op, args } => {
                 if let [Arg::Whole(members)] = &args[..] {
                     let (name, joined) = (format_ident!("joined_{}", op.name), members[0]);
                     let input = variable(joined);
-                    return quote! { let #v = ::mlx_runtime::__private::ops::#name(&#input)?; };
+                    return quote! { let #v = __rt::ops::#name(&#input)?; };
                 }
                 let name = Ident::new(&op.function(), Span::call_site());
                 let args = args
                     .iter()
                     .enumerate()
                     .map(|(i, a)| self.arg(a, op.params[i].1));
-                quote! { ::mlx_runtime::__private::ops::#name(#(#args),*)? }
+                quote! { __rt::ops::#name(#(#args),*)? }
             }
             Kind::Leaf { field, args, .. } => {
                 let args = args.iter().flat_map(Arg::values).map(|id| self.read(id));
@@ -223,26 +222,17 @@ impl Lower<'_> {
                     None => losses,
                     Some(name) => {
                         let name = Ident::new(name, Span::call_site());
-                        quote! { ::mlx_runtime::__private::ops::#name(&#losses, &[], false)? }
+                        quote! { __rt::ops::#name(&#losses, &[], false)? }
                     }
                 }
             }
             Kind::Attention(a) => return self.attention(id, a),
-            Kind::ResidualNorm {
-                field,
-                left,
-                right,
-                norm,
-            } => {
-                let (a, b, n) = (self.read(*left), self.read(*right), variable(*norm));
-                let field = self.field(field);
-                return quote! { let (#v, #n) = #field.forward_sum(#a, #b)?; };
-            }
             Kind::Kernel(r) => {
                 let values = self.region(r);
                 match node.ty {
                     Ty::Tuple(_) => values,
-                    _ => quote! { ::mlx_runtime::__private::first(#values)? },
+                    // Numbers for the gradient are behind it.
+                    _ => quote! { __rt::item(&#values, 0)? },
                 }
             }
             Kind::Item(of, i) => {
@@ -255,7 +245,7 @@ impl Lower<'_> {
                         let i = syn::Index::from(*i);
                         quote! { #of_var.#i.clone() }
                     }
-                    _ => quote! { ::mlx_runtime::__private::item(&#of_var, #i)? },
+                    _ => quote! { __rt::item(&#of_var, #i)? },
                 }
             }
         };

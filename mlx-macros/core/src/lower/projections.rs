@@ -25,8 +25,8 @@ impl Lower<'_> {
         let boxed = self.model.fields.iter().any(|f| f.name == *name && f.boxed);
         let text = name.to_string();
         match (optional, boxed) {
-            (true, false) => quote! { ::mlx_runtime::__private::present(&self.#name, #text)? },
-            (true, true) => quote! { (&**::mlx_runtime::__private::present(&self.#name, #text)?) },
+            (true, false) => quote! { __rt::present(&self.#name, #text)? },
+            (true, true) => quote! { (&**__rt::present(&self.#name, #text)?) },
             (false, false) => quote! { (&self.#name) },
             (false, true) => quote! { (&*self.#name) },
         }
@@ -44,9 +44,9 @@ impl Lower<'_> {
         let (fields, adapters) = (&join.fields, join.adapters);
         let (key, kept) = (join_key(fields), !self.graph.nodes[id].dequantizes());
         let together = quote! {
-            ::mlx_runtime::__private::together(self.__mlx.joined(#key), [#(&self.#fields),*], #x, #adapters, #kept)
+            __rt::together(self.__mlx.joined(#key), [#(&self.#fields),*], #x, #adapters, #kept)
         };
-        if join.whole {
+        if self.graph.is_read_whole(group) {
             let v = variable(id);
             return quote! { let #v = #together; };
         }
@@ -65,7 +65,7 @@ impl Lower<'_> {
             .iter()
             .any(|f| f.name == *field && matches!(f.kind, FieldKind::Linear { .. }));
         match linear && !self.graph.nodes[id].dequantizes() {
-            true => quote! { ::mlx_runtime::__private::forward_packed(&#layer, #(#args),*)? },
+            true => quote! { __rt::forward_packed(&#layer, #(#args),*)? },
             false => quote! { #layer.forward(#(#args),*)? },
         }
     }
@@ -81,7 +81,7 @@ impl Lower<'_> {
         match tied {
             Some(t) => {
                 let source = &t.source;
-                quote! { (*::mlx_runtime::__private::tied(&self.#field, &self.#source)?) }
+                quote! { (*__rt::tied(&self.#field, &self.#source)?) }
             }
             None => self.field(field),
         }
@@ -120,15 +120,15 @@ impl Lower<'_> {
         if a.whole {
             let joined = variable(a.q);
             return quote! {
-                let #attended = ::mlx_runtime::__private::joined_attention(
-                    &#joined, #rope, ::mlx_runtime::__private::size(#head_dim)?, #scale, #window, #cache,
+                let #attended = __rt::joined_attention(
+                    &#joined, #rope, __rt::size(#head_dim)?, #scale, #window, #cache,
                 )?;
             };
         }
         quote! {
-            let #attended = ::mlx_runtime::__private::attention(
+            let #attended = __rt::attention(
                 #rope, [#q, #k, #v], #whole,
-                ::mlx_runtime::__private::size(#head_dim)?, #scale, #window, #cache,
+                __rt::size(#head_dim)?, #scale, #window, #cache,
             )?;
         }
     }
@@ -151,6 +151,6 @@ impl Lower<'_> {
             let cap = self.number(c);
             quote! { (#cap) as f32 }
         }));
-        quote! { ::mlx_runtime::__private::projected(#x, &#layer, #t, #weights, #cap)? }
+        quote! { __rt::projected(#x, &#layer, #t, #weights, #cap)? }
     }
 }

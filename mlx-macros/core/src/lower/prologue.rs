@@ -29,10 +29,12 @@ impl Lower<'_> {
         let args = m.args.iter().filter_map(|a| match &a.ty {
             Ty::Tensor(shape, d) => {
                 let (name, text) = (&a.name, a.name.to_string());
-                let dims = shape.iter().map(|d| size_pattern(d, &free, &self.model.names, &self.model.names.facts));
+                let dims = shape
+                    .iter()
+                    .map(|d| size_pattern(d, &free, &self.model.names, &self.model.names.facts));
                 let class = format_ident!("{}", format!("{d:?}"));
                 Some(quote! {
-                    ::mlx_runtime::__private::Arg::new(#text, #name, ::mlx_runtime::__private::Class::#class, &[#(#dims),*])
+                    __rt::Arg::new(#text, #name, __rt::Class::#class, &[#(#dims),*])
                 })
             }
             _ => None,
@@ -103,7 +105,7 @@ impl Lower<'_> {
             true => {
                 let float = |a: &&Argument| matches!(a.ty, Ty::Tensor(_, Dt::Float));
                 let floats = m.args.iter().filter(float).map(|a| &a.name);
-                quote! { let __float = ::mlx_runtime::__private::float_of(&[#(#floats),*]); }
+                quote! { let __float = __rt::float_of(&[#(#floats),*]); }
             }
             false => quote! {
                 let __c = self.__mlx.config();
@@ -112,7 +114,7 @@ impl Lower<'_> {
         };
         quote! {
             #start
-            let [#(#vars),*] = ::mlx_runtime::__private::bind(#what, __float, &[#(#args),*], [#(#free),*])?;
+            let [#(#vars),*] = __rt::bind(#what, __float, &[#(#args),*], [#(#free),*])?;
             #(#config)*
             #sizes
         }

@@ -29,7 +29,7 @@ impl Lower<'_> {
                 let var = dim_var(&n);
                 quote! { (#n, #var) }
             });
-            quote! { ::mlx_runtime::__private::require(#what, #text, #holds, &[#(#values),*])?; }
+            quote! { __rt::require(#what, #text, #holds, &[#(#values),*])?; }
         });
         let quotients = self.open_quotients().into_iter().map(|(text, q)| {
             let side = |d| {
@@ -39,7 +39,7 @@ impl Lower<'_> {
                 })
             };
             let (of, by) = (side(&q.of), side(&q.divisor()));
-            quote! { ::mlx_runtime::__private::whole_quotient(#what, #text, #of, #by)?; }
+            quote! { __rt::whole_quotient(#what, #text, #of, #by)?; }
         });
         quote! { #(#requires)* #(#quotients)* }
     }

@@ -14,7 +14,7 @@ use crate::syntax::weights::{Pattern, Weights};
 
 /// A field's names as constant data for the runtime, which is `__rt` there. `parameters()` calls the field `own`.
 pub fn names(weights: Option<&Weights>, own: &str) -> TokenStream {
-    let plain = quote! { &[&[__rt::NamePart { name: #own, ..__rt::NamePart::PLAIN }]] };
+    let plain = quote! { &[&const { [__rt::named(#own)] }] };
     let default = weights
         .and_then(|w| w.default.as_ref())
         .map_or(plain, pattern);
@@ -27,6 +27,10 @@ pub fn names(weights: Option<&Weights>, own: &str) -> TokenStream {
 
 fn pattern(pattern: &Pattern) -> TokenStream {
     let alternatives = pattern.alternatives.iter().map(|parts| {
+        if parts.iter().all(|p| p.is_as_used() && !p.absolute) {
+            let names = parts.iter().map(|p| &p.name);
+            return quote! { &const { [#(__rt::named(#names)),*] } };
+        }
         let parts = parts.iter().map(|p| {
             let (name, absolute, transposed) = (&p.name, p.absolute, p.transposed);
             let (channels_first, (i, n)) = (p.channels_first, p.part);

@@ -1,4 +1,5 @@
-//! Writes the description of a model for run time: its graphs as constants, each node with its line.
+//! Writes the description of a model for run time: its graphs as text, each node with its line. One literal costs rustc
+//! less than the thousands of tokens of the same in constants.
 //!
 //! Tests: `mlx-tests --test explain`.
 
@@ -7,6 +8,7 @@ use std::collections::BTreeSet;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, ToTokens};
 
+use super::lines::Lines;
 use crate::ir::{Callee, Graph, Held, Id, Kind};
 use crate::kernel::regions;
 use crate::lower::{self, estimated_size};
@@ -22,23 +24,20 @@ use crate::syntax::signature::{Method, Ty};
 /// `Definition::outline` of a whole model.
 pub fn outline(model: &ModelDef, all: &[Method], graphs: &[Graph]) -> TokenStream {
     let names = &model.names;
-    let mut said = Said::default();
-    let (name, line) = (model.item.ident.to_string(), line(model.item.ident.span()));
-    let fields: Vec<TokenStream> = model
-        .fields
-        .iter()
-        .map(|f| field(f, names, &mut said))
-        .collect();
-    let both = all.iter().zip(graphs);
-    let methods: Vec<TokenStream> = both
-        .map(|(m, g)| method(model, m, g, None, &mut said))
-        .collect();
-    let shorts = names.short.iter().map(|(short, d)| {
+    let (mut said, mut out) = (Said::default(), Lines::default());
+    out.line(&model.item.ident);
+    out.line(line(model.item.ident.span()));
+    out.list(names.short.iter(), |out, (short, d)| {
         said.size(d);
-        let text = dim(d, &Names::default());
-        quote! { (#short, #text) }
+        out.line(short);
+        out.line(dim(d, &Names::default()));
     });
-    let shorts: Vec<TokenStream> = shorts.collect();
+    out.list(model.fields.iter(), |out, f| {
+        field(f, names, &mut said, out)
+    });
+    out.list(all.iter().zip(graphs), |out, (m, g)| {
+        method(model, m, g, None, &mut said, out);
+    });
     let sizes = said.sizes.iter().map(|n| {
         let size = estimated_size(names, n);
         quote! { (#n, #size) }
@@ -51,13 +50,8 @@ pub fn outline(model: &ModelDef, all: &[Method], graphs: &[Graph]) -> TokenStrea
     let parts = model.fields.iter().map(part);
     quote! {
         fn outline<'__a>(&'__a self, __o: &mut ::mlx_runtime::__private::explain::Outline<'__a>) {
-            #[allow(unused_imports)]
-            use ::core::option::Option::{None as __none, Some as __some};
-            use ::mlx_runtime::__private::explain as __e;
-            static __REPORT: __e::Report = __e::Report {
-                name: #name, file: ::core::file!(), line: #line,
-                sizes: &[#(#shorts),*], fields: &[#(#fields),*], methods: &[#(#methods),*],
-            };
+            use ::mlx_runtime::{__private as __rt, __private::explain as __e, model::Leaf as __Leaf};
+            static __REPORT: __e::Written = __e::Written::new(#out);
             let __c = self.__mlx.config();
             __o.model(&__REPORT, self.__mlx.dtype(), &[#(#sizes),*], &[#(#conditions),*]);
             #(#parts)*
@@ -78,19 +72,17 @@ pub fn function(
     let graph = graph.unwrap_or(&nothing);
     let kernel = is_kernel.then(|| {
         let held = lower::kernel::of_function(&m.name);
-        let spared = dim(&graph.spared(), &model.names);
-        quote! { (#held, #spared) }
+        (held, dim(&graph.spared(), &model.names))
     });
-    let report = method(model, m, graph, kernel, &mut Said::default());
+    let mut out = Lines::default();
+    method(model, m, graph, kernel, &mut Said::default(), &mut out);
     let name = &m.name;
     quote! {
         #[allow(missing_docs)]
         impl #name::Explained {
-            pub const METHOD: ::mlx_runtime::__private::explain::Method = {
-                #[allow(unused_imports)]
-                use ::core::option::Option::{None as __none, Some as __some};
+            pub const METHOD: ::mlx_runtime::__private::explain::Lines = {
                 use ::mlx_runtime::__private::explain as __e;
-                #report
+                #out
             };
         }
     }
@@ -122,8 +114,7 @@ fn line(span: Span) -> u32 {
     u32::try_from(span.start().line).unwrap_or(0)
 }
 
-fn field(f: &Field, names: &Names, said: &mut Said) -> TokenStream {
-    let (name, line) = (f.name.to_string(), line(f.name.span()));
+fn field(f: &Field, names: &Names, said: &mut Said, out: &mut Lines) {
     let sizes: Vec<&Dim> = match &f.kind {
         FieldKind::Param { shape, .. } => shape.iter().collect(),
         FieldKind::Layers { count, .. } => vec![count],
@@ -149,8 +140,11 @@ fn field(f: &Field, names: &Names, said: &mut Said) -> TokenStream {
             .as_ref()
             .map(|w| format!("when {}", condition::text(w))),
     );
-    let ty = spaceless(&f.ty);
-    quote! { __e::Field { name: #name, ty: #ty, sizes: #text, marks: &[#(#marks),*], line: #line } }
+    out.line(&f.name);
+    out.line(spaceless(&f.ty));
+    out.line(text);
+    out.list(marks.iter(), Lines::line);
+    out.line(line(f.name.span()));
 }
 
 /// The sizes of a layer of the runtime.
@@ -177,39 +171,25 @@ fn method(
     model: &ModelDef,
     m: &Method,
     graph: &Graph,
-    kernel: Option<TokenStream>,
+    kernel: Option<(syn::Ident, String)>,
     said: &mut Said,
-) -> TokenStream {
-    let kernel = option(kernel);
+    out: &mut Lines,
+) {
     let (live, kept) = (graph.live(), checkpoint::kept(model, graph));
-    let nodes = live
-        .iter()
-        .map(|id| node(model, graph, *id, kept.get(id), said));
-    let nodes: Vec<TokenStream> = nodes.collect();
+    out.line(&m.name);
+    out.line(line(m.name.span()));
+    out.line(ty(&m.ret, &model.names));
+    out.list(live.iter(), |out, id| {
+        node(model, graph, *id, kept.get(id), said, out);
+    });
     let mut all = Vec::new();
-    saved(
-        &checkpoint::saved(model, graph, checkpoint::Form::Kernels),
-        &[],
-        model,
-        said,
-        &mut all,
-    );
-    let (name, line) = (m.name.to_string(), line(m.name.span()));
-    let ret = ty(&m.ret, &model.names);
-    quote! {
-        __e::Method {
-            name: #name, file: ::core::file!(), line: #line, ret: #ret,
-            nodes: &[#(#nodes),*], saved: &[#(#all),*], kernel: #kernel,
-        }
-    }
-}
-
-/// An optional value as Rust.
-fn option(value: Option<TokenStream>) -> TokenStream {
-    match value {
-        Some(value) => quote! { __some(#value) },
-        None => quote! { __none },
-    }
+    let values = checkpoint::saved(model, graph, checkpoint::Form::Kernels);
+    saved(&values, &[], model, said, &mut all);
+    out.list(all.iter(), |out, lines| out.append(lines));
+    out.optional(kernel, |out, (held, spared)| {
+        out.kernel(&held);
+        out.line(spared);
+    });
 }
 
 /// Values that a method keeps, those of arms with their conditions.
@@ -218,28 +198,32 @@ fn saved(
     around: &[(usize, bool, String)],
     model: &ModelDef,
     said: &mut Said,
-    all: &mut Vec<TokenStream>,
+    all: &mut Vec<Lines>,
 ) {
-    let w = quote! { __e::Why };
+    let none = BTreeSet::new();
     let mut parts = vec![
-        (&saved.values, quote! { #w::Always }),
-        (&saved.plain, quote! { #w::Plain }),
-        (&saved.scores, quote! { #w::Scores }),
+        (&saved.values, "always", &none),
+        (&saved.plain, "plain", &none),
+        (&saved.scores, "scores", &none),
     ];
     for (fields, size) in &saved.inputs {
-        parts.push((size, quote! { #w::Trained(&[#(#fields),*]) }));
+        parts.push((size, "trained", fields));
     }
-    let arms: Vec<TokenStream> = around
-        .iter()
-        .map(|(c, held, text)| quote! { (#c, #held, #text) })
-        .collect();
-    for (size, why) in parts {
+    for (size, why, fields) in parts {
         if *size == Dim::default() {
             continue;
         }
         said.size(size);
-        let text = dim(size, &model.names);
-        all.push(quote! { __e::Saved { size: #text, why: #why, arms: &[#(#arms),*] } });
+        let mut out = Lines::default();
+        out.line(dim(size, &model.names));
+        out.line(why);
+        out.list(fields.iter(), Lines::line);
+        out.list(around.iter(), |out, (condition, held, text)| {
+            out.line(condition);
+            out.line(held);
+            out.line(text);
+        });
+        all.push(out);
     }
     for (condition, then, otherwise) in &saved.arms {
         let number = said.conditions.len();
@@ -258,35 +242,26 @@ fn node(
     id: Id,
     kept: Option<&BTreeSet<String>>,
     said: &mut Said,
-) -> TokenStream {
-    let kept = match kept {
-        None => quote! { __none },
-        Some(fields) => quote! { __some(&[#(#fields),*]) },
-    };
+    out: &mut Lines,
+) {
     let node = &graph.nodes[id];
     said.ty(&node.ty);
-    let what = what(model, &node.kind, said);
-    let (text, ty, line) = (
-        self::text(graph, id),
-        ty(&node.ty, &model.names),
-        line(node.span),
-    );
-    let reads = node.inputs();
-    let fused = match graph.fused.get(&id) {
-        None => quote! { __none },
-        Some(f) => {
-            let passes = &f.passes;
-            let absorbed = f.absorbed.iter().filter_map(|a| {
-                let gone = &graph.nodes[*a];
-                let (text, line) = (short(graph, *a)?, self::line(gone.span));
-                Some(quote! { (#text, #line) })
-            });
-            quote! { __some(&__e::Fused { passes: &[#(#passes),*], absorbed: &[#(#absorbed),*] }) }
-        }
-    };
-    quote! {
-        __e::Node { id: #id, what: #what, text: #text, ty: #ty, line: #line, reads: &[#(#reads),*], kept: #kept, fused: #fused }
-    }
+    out.line(id);
+    what(model, &node.kind, said, out);
+    out.line(text(graph, id));
+    out.line(ty(&node.ty, &model.names));
+    out.line(line(node.span));
+    out.list(node.inputs().iter(), Lines::line);
+    out.optional(kept, |out, fields| out.list(fields.iter(), Lines::line));
+    out.optional(graph.fused.get(&id), |out, fused| {
+        out.list(fused.passes.iter(), Lines::line);
+        let gone = |a: &Id| Some((short(graph, *a)?, line(graph.nodes[*a].span)));
+        let gone: Vec<_> = fused.absorbed.iter().filter_map(gone).collect();
+        out.list(gone.iter(), |out, (text, line)| {
+            out.line(text);
+            out.line(line);
+        });
+    });
 }
 
 /// A node as it would be written.
@@ -312,11 +287,6 @@ fn text(graph: &Graph, id: Id) -> String {
                 a.rope, a.q, a.k, a.v
             )
         }
-        Kind::ResidualNorm {
-            field, left, right, ..
-        } => {
-            format!("self.{field}(%{left} + %{right})")
-        }
         Kind::Steps { count, .. } => format!("for _ in 0..{count} ({})", inputs(graph, id)),
         _ => report::what(graph, id),
     }
@@ -341,111 +311,83 @@ fn short(graph: &Graph, id: Id) -> Option<String> {
             what: Held::Part(_),
             ..
         } => return None,
-        Kind::Item(..) | Kind::Tuple(_) | Kind::With(_) | Kind::Number(_) => return None,
+        Kind::Item(..) | Kind::Tuple(_) | Kind::Number(_) => return None,
         Kind::Leaf { field, .. } | Kind::Joined { field, .. } => format!("self.{field}"),
         _ => report::what(graph, id),
     })
 }
 
-fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
-    let w = quote! { __e::What };
-    let s = |name: &syn::Ident| name.to_string();
+/// The work of a node: its kind, and what belongs to it.
+fn what(model: &ModelDef, kind: &Kind, said: &mut Said, out: &mut Lines) {
     match kind {
-        Kind::Input(name) => {
-            let name = s(name);
-            quote! { #w::Input(#name) }
+        Kind::Input(name) => out.lines(["input", &name.to_string()]),
+        Kind::Param(field) | Kind::Weight { field, .. } => {
+            out.lines(["param", &field.to_string()]);
         }
-        Kind::Param(field) => {
-            let field = s(field);
-            quote! { #w::Param(#field) }
-        }
-        Kind::Weight { field, .. } => {
-            let field = s(field);
-            quote! { #w::Param(#field) }
-        }
-        Kind::Op { op, .. } => {
-            let name = op.name;
-            quote! { #w::Op(#name) }
-        }
-        Kind::Leaf { field, .. } => {
-            let field = s(field);
-            quote! { #w::Leaf(#field) }
-        }
+        Kind::Op { op, .. } => out.lines(["op", op.name]),
+        Kind::Leaf { field, .. } => out.lines(["leaf", &field.to_string()]),
         Kind::Joined { field, group, .. } => {
-            let field = s(field);
-            quote! { #w::Joined(#field, #group) }
+            out.lines(["joined", &field.to_string(), &group.to_string()]);
         }
-        Kind::Steps { .. } => quote! { #w::Nothing },
-        Kind::Sub { call, .. } if matches!(call.callee, Callee::Method(..)) => {
-            quote! { #w::Nothing }
-        }
-        Kind::Sub { field, .. } => {
-            let field = s(field);
-            quote! { #w::Model(#field) }
-        }
+        Kind::Sub { call, .. } if matches!(call.callee, Callee::Method(..)) => out.line("nothing"),
+        Kind::Sub { field, .. } => out.lines(["model", &field.to_string()]),
         Kind::Layers { field, .. } | Kind::Loop { field, .. } if of_leaves(model, field) => {
-            quote! { #w::Nothing }
+            out.line("nothing");
         }
         Kind::Layers { field, .. } | Kind::Loop { field, .. } => {
-            let policy = policy(model, field);
-            let field = s(field);
-            quote! { #w::Layers(#field, #policy) }
+            out.lines(["layers", &field.to_string(), &policy(model, field)]);
         }
-        Kind::Method { name, .. } => {
-            let name = s(name);
-            quote! { #w::Method(#name) }
-        }
+        Kind::Method { name, .. } => out.lines(["method", &name.to_string()]),
         Kind::Function { call, .. } => match &call.callee {
-            Callee::Function(path) => quote! { #w::Function(&#path::Explained::METHOD) },
-            _ => quote! { #w::Nothing },
+            Callee::Function(path) => {
+                out.line("function");
+                out.function(path);
+            }
+            _ => out.line("nothing"),
         },
-        Kind::CacheUpdate { .. } => quote! { #w::Op("cache.update") },
+        Kind::CacheUpdate { .. } => out.lines(["op", "cache.update"]),
         Kind::Held {
             what: Held::Once, ..
-        } => quote! { #w::Op("cache.keep") },
+        } => out.lines(["op", "cache.keep"]),
         Kind::Held {
             what: Held::State(_),
             ..
-        } => quote! { #w::Op("cache.state") },
-        Kind::Held { .. } => quote! { #w::Nothing },
+        } => out.lines(["op", "cache.state"]),
         Kind::Kernel(r) => {
             let operations = r.graph.nodes.iter().filter_map(|n| match &n.kind {
                 Kind::Op { op, .. } if !op.keeps.view => Some(op.name),
                 _ => None,
             });
+            let operations: Vec<&str> = operations.collect();
             let spared = r.graph.spared();
             said.size(&spared);
-            let spared = dim(&spared, &model.names);
+            out.line("kernel");
+            out.list(operations.iter(), Lines::line);
+            out.line(dim(&spared, &model.names));
             let held = regions::programs(&model.names, r).map(|_| lower::region::held(model, r));
-            let held = option(held.map(|h| h.to_token_stream()));
-            quote! { #w::Kernel { operations: &[#(#operations),*], spared: #spared, kernel: #held } }
+            out.optional(held, |out, held| out.kernel(&held));
         }
-        Kind::LinearCrossEntropy { field, .. } => {
-            let field = s(field);
-            quote! { #w::With("linear_cross_entropy", #field) }
-        }
-        Kind::Attention(a) => {
-            let field = s(&a.rope);
-            quote! { #w::With("rope_attention", #field) }
-        }
-        Kind::ResidualNorm { field, .. } => {
-            let field = s(field);
-            quote! { #w::With("add_rms_norm", #field) }
-        }
+        Kind::LinearCrossEntropy { .. } => out.lines(["with", "linear_cross_entropy"]),
+        Kind::Attention(_) => out.lines(["with", "rope_attention"]),
         Kind::If {
             condition,
             then,
             otherwise,
         } => {
-            let number = said.conditions.len();
+            out.line("if");
+            out.line(said.conditions.len());
             said.conditions.push(condition.clone());
-            let text = condition::text(condition);
-            let (a, b, c, d) = (then.start, then.end, otherwise.start, otherwise.end);
-            quote! { #w::If { condition: #number, text: #text, then: (#a, #b), otherwise: (#c, #d) } }
+            out.line(condition::text(condition));
+            for place in [then.start, then.end, otherwise.start, otherwise.end] {
+                out.line(place);
+            }
         }
-        Kind::NoCache | Kind::Number(_) | Kind::With(_) | Kind::Item(..) | Kind::Tuple(_) => {
-            quote! { #w::Nothing }
-        }
+        Kind::Held { .. }
+        | Kind::Item(..)
+        | Kind::NoCache
+        | Kind::Number(_)
+        | Kind::Steps { .. }
+        | Kind::Tuple(_) => out.line("nothing"),
     }
 }
 
@@ -480,14 +422,14 @@ fn part(f: &Field) -> TokenStream {
     let (name, text) = (&f.name, f.name.to_string());
     let leaf = |variant: &str| {
         let variant = syn::Ident::new(variant, Span::call_site());
-        quote! { __o.leaf(#text, ::mlx_runtime::model::Leaf::#variant(__field)); }
+        quote! { __o.leaf(#text, __Leaf::#variant(__field)); }
     };
     let inner = match &f.kind {
         FieldKind::Linear { .. } => leaf("Linear"),
         FieldKind::Embedding { .. } => leaf("Embedding"),
         FieldKind::Layer(held) => {
             let variant = lower::layers::variant(held);
-            quote! { __o.leaf(#text, ::mlx_runtime::model::Leaf::#variant(__field)); }
+            quote! { __o.leaf(#text, __Leaf::#variant(__field)); }
         }
         FieldKind::Param { .. } => leaf("Param"),
         FieldKind::Rope { .. } => quote! { __o.plain(#text); },

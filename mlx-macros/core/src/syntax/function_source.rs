@@ -52,6 +52,21 @@ pub fn once(name: &str, at: Span) -> bool {
     words.filter(|w| *w == name).count() == 1 && !text.contains("::*;") && !text.contains("::*,")
 }
 
+/// True if the file of `at` gives a field this type before there.
+pub fn is_field_before(ty: &str, at: Span) -> bool {
+    let text = at
+        .local_file()
+        .map(|f| std::fs::read_to_string(f).unwrap_or_default());
+    let text = text.unwrap_or_default();
+    let before = text.lines().take(at.start().line.saturating_sub(1));
+    let typed = |l: &str| {
+        let l = l.trim_start();
+        let found = l.split_once(": ").map(|(_, t)| t.trim_end_matches(','));
+        !l.starts_with("//") && found == Some(ty)
+    };
+    before.into_iter().any(typed)
+}
+
 /// True if the file of `at` neither imports a type nor defines it.
 pub fn not_imported(name: &str, at: Span) -> bool {
     let Some(file) = at.local_file() else {

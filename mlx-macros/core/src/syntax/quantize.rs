@@ -44,7 +44,8 @@ impl Quantize {
         tied: bool,
     ) -> Result<Self> {
         let mut args = Args::of(attr)?;
-        if !matches!(kind, FieldKind::Linear { .. } | FieldKind::Embedding { .. }) {
+        let experts = matches!(kind, FieldKind::Layer(l) if l.layer.indexed);
+        if !experts && !matches!(kind, FieldKind::Linear { .. } | FieldKind::Embedding { .. }) {
             return Err(Diag::quantized_kind(args.span, field, what));
         }
         if tied {

@@ -501,11 +501,6 @@ fn tensor(tokens: TokenStream, names: &Names) -> Result<Ty> {
         Ok((dims, dtype))
     };
     let (dims, dtype) = parse.parse2(tokens)?;
-    let shape = dims
-        .iter()
-        .map(|e| positive(e, names))
-        .collect::<Result<Shape>>()?;
-    let dtype = dtype.map_or(Ok(Dt::Float), |d| Dt::parse(&d))?;
     // `Tensor![B, L, i32]`: no size has the name of a dtype.
     if let Some(Expr::Path(last)) = dims.last().filter(|_| dims.len() > 1) {
         let name = last
@@ -517,5 +512,10 @@ fn tensor(tokens: TokenStream, names: &Names) -> Result<Ty> {
             return Err(Diag::dtype_as_dim(last.span(), name));
         }
     }
+    let shape = dims
+        .iter()
+        .map(|e| positive(e, names))
+        .collect::<Result<Shape>>()?;
+    let dtype = dtype.map_or(Ok(Dt::Float), |d| Dt::parse(&d))?;
     Ok(Ty::Tensor(shape, dtype))
 }

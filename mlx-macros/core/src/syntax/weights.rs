@@ -53,7 +53,7 @@ impl Part {
     }
 
     /// True if the checkpoint stores what the layer uses.
-    fn is_as_used(&self) -> bool {
+    pub fn is_as_used(&self) -> bool {
         !self.transposed && !self.channels_first && self.part.1 == 1
     }
 }

@@ -9,11 +9,12 @@
 
 mod cases;
 mod counts;
+mod mends;
 mod rustc;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use cases::Case;
 use rustc::{Rustc, Said};
@@ -45,9 +46,22 @@ fn checked(rustc: &Rustc, cases: Vec<Case>) -> Vec<(Case, Vec<Said>)> {
     cases.into_iter().zip(found).collect()
 }
 
+/// The compiler, and every case with its errors, for all tests.
+fn all() -> &'static (Rustc, Vec<(Case, Vec<Said>)>) {
+    static ALL: OnceLock<(Rustc, Vec<(Case, Vec<Said>)>)> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let rustc = Rustc::new();
+        let mut cases = cases::all(&cases::bases());
+        let only = std::env::var("CASES").unwrap_or_default();
+        cases.retain(|c| c.name.contains(&only));
+        let found = checked(&rustc, cases);
+        (rustc, found)
+    })
+}
+
 #[test]
-fn each_mistake_has_one_message() {
-    let rustc = Rustc::new();
+fn the_models_have_no_mistake_before_one_is_planted() {
+    let (rustc, _) = all();
     let bases = cases::bases();
     for (name, text) in &bases {
         assert_eq!(
@@ -56,12 +70,38 @@ fn each_mistake_has_one_message() {
             "{name} has a mistake before one is planted"
         );
     }
-    let only = std::env::var("CASES").unwrap_or_default();
-    let mut cases = cases::all(&bases);
-    cases.retain(|c| c.name.contains(&only));
-    let found = checked(&rustc, cases);
-    let text = counts::text(&found);
-    if !only.is_empty() {
+}
+
+/// The least number of messages whose mend is typed in.
+const MENDS: usize = 50;
+
+#[test]
+fn what_messages_offer_leads_on() {
+    let (rustc, found) = all();
+    let typed = found.iter().filter_map(|(case, said)| {
+        let text = mends::mended(case, said)?;
+        let name = format!("{}, mended", case.name);
+        Some((Case { name, text }, said.first()?.text.clone()))
+    });
+    let (cases, before): (Vec<Case>, Vec<String>) = typed.unzip();
+    let again = checked(rustc, cases);
+    let stuck = again
+        .iter()
+        .zip(&before)
+        .filter_map(|((case, said), before)| {
+            let same = said.iter().any(|s| s.text == *before);
+            same.then(|| format!("{}: {before}", case.name))
+        });
+    assert_eq!(stuck.collect::<Vec<_>>(), Vec::<String>::new());
+    let whole = std::env::var("CASES").is_err();
+    assert!(!whole || again.len() >= MENDS, "{} mends", again.len());
+}
+
+#[test]
+fn each_mistake_has_one_message() {
+    let (_, found) = all();
+    let text = counts::text(found);
+    if std::env::var("CASES").is_ok() {
         panic!("{text}");
     }
     let recorded = file("found.txt");
@@ -77,5 +117,5 @@ fn each_mistake_has_one_message() {
             assert_eq!(text.lines().count(), before.lines().count());
         }
     }
-    counts::check(&found);
+    counts::check(found);
 }

@@ -106,7 +106,7 @@ fn first(y: &Array, axis: usize, length: i32) -> Result<Array> {
 
 /// `x` with its rows whole in memory where rotations and attention need that. Costs nothing where they are whole already.
 pub(crate) fn whole(x: &Array) -> Result<Array> {
-    match select::copies_heads()? {
+    match select::attends_with_cuda()? {
         true => ops::contiguous(x, false),
         false => Ok(x.clone()),
     }

@@ -133,10 +133,10 @@ macro_rules! structure {
             help "tensors are `x: Tensor![B, L, hidden]` or `tokens: Tensor![B, L; i32]`, numbers `cap: f32`, a cache is `cache: &mut KvCache` or `cache: &mut State![h: [B, hidden]]`"
         {
             no_receiver() = "expected `&self` as the first argument of a method";
-            argument_pattern() = "expected a plain name as argument";
+            argument_pattern() = "expected a plain name as argument, or names for a tuple: `(a, b): (Tensor![..], Tensor![..])`";
             no_result() = "missing result: write `-> Tensor![..]`";
             mixed_dim(dim) = "expected a free dim alone, found `{dim}`: give the whole a name of its own, such as `N`";
-            tuple_argument() = "expected a tensor, a number or the cache as argument, found a tuple";
+            tuple_argument() = "expected a tensor, a number or the cache as argument, found a tuple: give its parts names, `(a, b): (..)`";
             state_form() = "expected states and caches as `State![h: [B, hidden], s: [B, n; f32], own: KvCache]`";
             two_caches() = "expected one cache at most";
             result_kind() = "expected a tensor or a tuple of tensors as result";
@@ -193,9 +193,9 @@ macro_rules! structure {
         }
         /// A `#[quantize]` that is not understood.
         Quantize: "quantisation",
-            help "write `#[quantize(bits = 4, group_size = 64)]`, `#[quantize(mode = \"mxfp4\")]` or `#[quantize(never)]` on a `Linear` or `Embedding` with a weight of its own"
+            help "write `#[quantize(bits = 4, group_size = 64)]`, `#[quantize(mode = \"mxfp4\")]` or `#[quantize(never)]` on a `Linear`, `Embedding` or `SwitchLinear` with a weight of its own"
         {
-            quantized_kind(field, kind) = "`#[quantize]` expects a `Linear` or `Embedding`, found `{field}`, a `{kind}`";
+            quantized_kind(field, kind) = "`#[quantize]` expects a `Linear`, `Embedding` or `SwitchLinear`, found `{field}`, a `{kind}`";
             quantized_tied(field) = "`{field}` is tied and has no weight of its own to quantise";
             quantize_form() = "`#[quantize]`: expected `bits`, `group_size`, `mode` or `never`";
             quantize_number(key, known) = "expected `{key}` to be one of {known}";

@@ -45,7 +45,8 @@ pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream 
         let width = size(width);
         quote! { (#word, #width) }
     });
-    let (name, header, body, sums) = (&program.name, &text.header, &text.body, text.sums);
+    let (name, header, body) = (&program.name, &text.header, &text.body);
+    let (sums, together) = (text.sums, text.together);
     let (inputs, outputs) = (&text.inputs, &text.outputs);
     quote! {
         Some(__r::Text {
@@ -59,6 +60,7 @@ pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream 
             widths: &[#(#widths),*],
             turns: &[#(#turns),*],
             sums: #sums,
+            together: #together,
         })
     }
 }

@@ -70,6 +70,7 @@ impl Writer<'_> {
             widths: self.widths.into_iter().map(|w| w.0).collect(),
             turns: self.turns,
             sums,
+            together: self.has_barrier,
         })
     }
 
@@ -98,10 +99,19 @@ impl Writer<'_> {
             }
         }
         let (thread, block) = (self.dialect.thread, self.dialect.block);
-        lines.push(format!("const int lane = {thread} % LANES;"));
-        lines.push(format!(
-            "const int worker = {block} * (THREADS / LANES) + {thread} / LANES;"
-        ));
+        // Lanes that need nothing of each other may be of several blocks.
+        let (lane, worker) = match self.has_barrier {
+            true => (
+                format!("{thread} % LANES"),
+                format!("{block} * (THREADS / LANES) + {thread} / LANES"),
+            ),
+            false => (
+                format!("({block} * THREADS + {thread}) % LANES"),
+                format!("({block} * THREADS + {thread}) / LANES"),
+            ),
+        };
+        lines.push(format!("const int lane = {lane};"));
+        lines.push(format!("const int worker = {worker};"));
         lines
     }
 

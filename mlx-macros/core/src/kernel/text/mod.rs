@@ -1,7 +1,7 @@
 //! Kernel text for CUDA and Metal, from a row program: one generator, two dialects.
 //!
 //! `LANES` threads compute a row: a whole block of more than 32, or a part of a simdgroup (a warp), so that a block has
-//! several short rows. A thread owns `PACK` columns at a time. Every sum has one order, which depends on the width and
+//! several short rows. Where no lane needs values of another, a row may have more lanes than a block. A thread owns `PACK` columns at a time. Every sum has one order, which depends on the width and
 //! on `LANES` alone. The host declares `LANES`, `PACK`, `THREADS`, the type `T` and the sizes in [`Text::constants`]
 //! before the body; what may change from call to call is in [`Text::numbers`].
 //!
@@ -47,6 +47,8 @@ pub struct Text {
     pub turns: Vec<(Dim, String)>,
     /// True if blocks add up rows; see [`super::ir::Place::Sum`].
     pub sums: bool,
+    /// True if the lanes of a row need values of each other, so that they are threads of one block.
+    pub together: bool,
 }
 
 /// A number of a launch.

@@ -20,7 +20,7 @@ use crate::syntax::quantize::Quantize;
 use crate::syntax::signature::Dt;
 use crate::syntax::weights::Weights;
 
-fn last_segment(ty: &Type) -> String {
+pub(super) fn last_segment(ty: &Type) -> String {
     match ty {
         Type::Path(p) => p
             .path
@@ -195,6 +195,10 @@ fn whole_groups(
     let last = match kind {
         FieldKind::Linear { input, .. } => input,
         FieldKind::Embedding { dim, .. } => dim,
+        FieldKind::Layer(l) => match l.dims.last() {
+            Some(input) => input,
+            None => return Ok(()),
+        },
         _ => return Ok(()),
     };
     match last.as_constant() {

@@ -18,6 +18,7 @@ use crate::syntax::args::{positive, Args};
 use crate::syntax::condition;
 use crate::syntax::digest::Digest;
 use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::function_source;
 use crate::syntax::kind::FieldKind;
 use crate::syntax::layers::Setting;
 use crate::syntax::logic::Facts;
@@ -33,7 +34,7 @@ mod header;
 mod names;
 
 pub(crate) use absent::absent;
-use field::field;
+use field::{field, last_segment};
 use header::header;
 pub(crate) use header::{lints, requires};
 pub(crate) use names::{bounds, generics};
@@ -195,7 +196,11 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
             Err(e) => {
                 // A type that is not imported is one mistake, however many fields have it.
                 let again = |o: &Diag| o.message == e.message && e.code == Code::Attribute;
-                if !errors.iter().any(again) {
+                // Another struct of the file has said it.
+                let said = e.message.starts_with("unknown type")
+                    && function_source::is_field_before(&last_segment(&f.ty), e.span);
+                unclear |= said;
+                if !said && !errors.iter().any(again) {
                     errors.push(e);
                 }
                 fields.extend(f.ident.clone().map(|name| broken(name, &f.ty)));

@@ -61,7 +61,7 @@
 //!   [`stream::ThreadLocalStream`] stands for one stream in each thread and is both.
 //! - [`ops::fast::Mask`], [`Index`] and other options that borrow an array are neither, because a reference to an array is
 //!   not `Send`.
-//! - [`low_level::containers`], [`distributed::Group`], [`low_level::graph::NodeNamer`], [`io::GgufFile`] and compiled kernels are neither. They
+//! - [`low_level::containers`], [`low_level::graph::NodeNamer`], [`io::GgufFile`] and compiled kernels are neither. They
 //!   are handles of unguarded C++ containers, and none needs to leave the thread that fills it.
 //!
 //! # Errors

@@ -15,7 +15,8 @@ use crate::files::write_atomic;
 use crate::output::{self, note, say, Quiet};
 use crate::progress::{clock, Counter, Spinner};
 use crate::random::Shuffle;
-use crate::session::{Opened, Session};
+use crate::ranks::{self, Ranks};
+use crate::session::{self, Opened, Session};
 use crate::settings::{bounds, FileSettings, Measured, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
 use crate::{plot, tensorboard};
@@ -27,6 +28,7 @@ pub fn execute(cli: Cli) -> Result<()> {
         None => demo::run(),
         Some(Command::Train(args)) => train(&args),
         Some(Command::Lora(args)) => lora(&args),
+        Some(Command::Launch(args)) => ranks::launch::run(&args),
         Some(Command::Eval(args)) => eval(&args),
         Some(Command::Generate(args)) => crate::answering::generate(&args),
         Some(Command::Chat(args)) => crate::chat::run(&args),
@@ -76,13 +78,24 @@ fn lora(args: &TrainArgs) -> Result<()> {
 
 fn train(args: &TrainArgs) -> Result<()> {
     let stop = Stop::on_signals()?;
+    let ranks = Ranks::join(args.runtime.device.as_deref(), &stop)?;
+    ranks.settle(train_on(args, &stop, &ranks))
+}
+
+/// Trains as one of the ranks.
+fn train_on(args: &TrainArgs, stop: &Stop, ranks: &Ranks) -> Result<()> {
+    // One rank writes.
+    let claim = |make: &dyn Fn() -> Result<Claim>| {
+        let claimed = ranks.is_writer().then(|| stop.hold(make));
+        claimed.transpose()
+    };
     let (settings, saved, held) = if args.resume {
         let folder = args
             .adapter_path
             .clone()
             .unwrap_or(Settings::default().adapter_path);
-        let held = stop.hold(|| Claim::resumed(&folder))?;
-        let saved = Saved::read(&folder)?;
+        let held = claim(&|| Claim::resumed(&folder))?;
+        let saved = Saved::of_writer(&folder, ranks)?;
         let mut settings = Settings::resumed(args, saved.progressed.settings.clone())?;
         let (done, asked) = (saved.progressed.iteration, settings.iters);
         ensure!(
@@ -94,12 +107,15 @@ fn train(args: &TrainArgs) -> Result<()> {
         (settings, Some(saved), held)
     } else {
         let settings = Settings::resolve(args)?;
-        let held = stop.hold(|| Claim::new_run(&settings.adapter_path, args.overwrite))?;
+        let held = claim(&|| Claim::new_run(&settings.adapter_path, args.overwrite))?;
         (settings, None, held)
     };
-    let runtime = train::set_up(&settings)?;
+    ranks.saves_in(&settings.adapter_path);
+    ranks.compare("the settings", &settings.shared()?)?;
+    let limit = settings.memory_limit.or(ranks.memory_share()?);
+    let runtime = session::set_up(settings.device.as_deref(), limit)?;
     note(runtime.report());
-    let checkpoint = checkpoint::open(&settings.model)?;
+    let checkpoint = ranks.writer_first("the model", || checkpoint::open(&settings.model))?;
     let family = checkpoint.config.family;
     let result = mlx_models::dispatch(
         family,
@@ -107,7 +123,8 @@ fn train(args: &TrainArgs) -> Result<()> {
             checkpoint,
             settings,
             saved,
-            stop: &stop,
+            stop,
+            ranks,
         },
     );
     drop(held);
@@ -119,6 +136,7 @@ struct Train<'a> {
     settings: Settings,
     saved: Option<Saved>,
     stop: &'a Stop,
+    ranks: &'a Ranks,
 }
 
 impl Visitor for Train<'_> {
@@ -131,9 +149,12 @@ impl Visitor for Train<'_> {
         drop(loading);
         let prepared = train::prepare(session, self.settings, self.saved)?;
         let settings = prepared.settings.clone();
-        let outcome = train::run(prepared, self.stop)?;
+        prepared.compare(self.ranks)?;
+        let outcome = train::run(prepared, self.stop, self.ranks)?;
         ended(&settings, &outcome, self.stop)?;
-        if settings.test && outcome.finished && !self.stop.asked() {
+        let tested = settings.test && self.ranks.is_writer();
+        if tested && outcome.finished && !self.stop.asked() {
+            self.ranks.busy(Some("testing"));
             let (session, data) = (&outcome.session, &settings.data());
             let most = usize::try_from(settings.test_batches).ok();
             let cut = settings.truncate || settings.compat;

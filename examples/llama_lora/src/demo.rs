@@ -10,6 +10,7 @@ use crate::data::{BatchOptions, Limit, Split};
 use crate::generate::answer;
 use crate::output::{note, say};
 use crate::progress::clock;
+use crate::ranks::Ranks;
 use crate::schedule::{Kind, Schedule};
 use crate::session::Session;
 use crate::settings::{Settings, DEFAULT_DATA};
@@ -86,7 +87,7 @@ pub fn run() -> Result<()> {
     ));
 
     let prepared = train::prepare(session, settings.clone(), None)?;
-    let outcome = train::run(prepared, &stop)?;
+    let outcome = train::run(prepared, &stop, &Ranks::alone())?;
     ended(&settings, &outcome, &stop)?;
     if !outcome.finished {
         return Ok(());

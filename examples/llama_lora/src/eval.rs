@@ -107,13 +107,32 @@ fn add(mean: &mut Mean, losses: &Array, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// Loss alone, as measured in training. `None` if no batch has a target.
+/// Losses and rewards of batches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Losses {
+    /// Of targets, or of pairs if answers are compared.
+    pub mean: Mean,
+    /// Of pairs.
+    pub rewards: MeanRewards,
+}
+
+impl Losses {
+    /// The means; `None` if no batch has a target.
+    pub fn outcome(self) -> Option<Outcome> {
+        self.mean.value().map(|loss| Outcome {
+            loss,
+            rewards: self.rewards.mean(),
+        })
+    }
+}
+
+/// Loss alone, as measured in training.
 pub fn loss(
     model: &impl CausalLm,
     batches: &[(Vec<usize>, Batch)],
     objective: Objective,
     mut progress: impl FnMut(usize),
-) -> Result<Option<Outcome>> {
+) -> Result<Losses> {
     let mut mean = Mean::default();
     let mut rewards = MeanRewards::default();
     for (done, (_, batch)) in batches.iter().enumerate() {
@@ -129,8 +148,5 @@ pub fn loss(
         }
         progress(done + 1);
     }
-    Ok(mean.value().map(|loss| Outcome {
-        loss,
-        rewards: rewards.mean(),
-    }))
+    Ok(Losses { mean, rewards })
 }

@@ -41,6 +41,7 @@ pub mod plot;
 pub mod preference;
 pub mod progress;
 pub mod random;
+pub mod ranks;
 pub mod reference;
 pub mod sample;
 pub mod schedule;

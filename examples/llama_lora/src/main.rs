@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         // A panic has printed its text.
         Ok(thread) => thread.join().unwrap_or(ExitCode::from(101)),
         Err(error) => {
-            output::note(format_args!("error: cannot start a thread: {error}"));
+            output::error(format_args!("cannot start a thread: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -32,8 +32,7 @@ fn run() -> ExitCode {
         Err(error) => match error.downcast_ref() {
             Some(Quiet(code)) => ExitCode::from(*code),
             None => {
-                let message = llama_lora::files::message(&error);
-                output::note(format_args!("error: {message}"));
+                output::error(llama_lora::files::message(&error));
                 ExitCode::FAILURE
             }
         },

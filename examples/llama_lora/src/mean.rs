@@ -23,6 +23,17 @@ impl Mean {
         self.add(loss, 1);
     }
 
+    /// The sum's bits and the number of targets, so that another process gets the same sum.
+    pub fn to_bits(self) -> (u64, u64) {
+        (self.sum.to_bits(), self.targets)
+    }
+
+    /// From [`Mean::to_bits`].
+    pub fn from_bits((sum, targets): (u64, u64)) -> Mean {
+        let sum = f64::from_bits(sum);
+        Mean { sum, targets }
+    }
+
     /// The number of targets.
     pub fn targets(&self) -> u64 {
         self.targets
@@ -31,6 +42,15 @@ impl Mean {
     /// The sum by the number; `None` without targets.
     pub fn value(&self) -> Option<f64> {
         (self.targets > 0).then(|| self.sum / self.targets as f64)
+    }
+}
+
+impl std::iter::Sum for Mean {
+    fn sum<I: Iterator<Item = Mean>>(all: I) -> Mean {
+        all.fold(Mean::default(), |a, b| Mean {
+            sum: a.sum + b.sum,
+            targets: a.targets + b.targets,
+        })
     }
 }
 
@@ -47,5 +67,13 @@ mod tests {
         mean.push(10.0);
         mean.add(0.0, 0);
         assert_eq!((mean.value(), mean.targets()), (Some(4.0), 4));
+        let again = Mean::from_bits(mean.to_bits());
+        assert_eq!(
+            [again, Mean::default(), mean]
+                .into_iter()
+                .sum::<Mean>()
+                .value(),
+            Some(4.0)
+        );
     }
 }

@@ -54,6 +54,22 @@ pub struct TrainReport {
     /// Of pairs, the mean difference of the rewards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reward_margin: Option<f64>,
+    /// The ranks of the run, if there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranks: Option<RanksReport>,
+}
+
+/// A report of several ranks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RanksReport {
+    /// Largest use of memory of each rank so far, in GB.
+    pub peak_memory: Vec<f64>,
+    /// Bytes of gradients that a step reduces over the ranks.
+    pub reduced_bytes: usize,
+    /// Pieces in which they are reduced.
+    pub buckets: usize,
+    /// Time of the reduction alone, measured before the first step, in milliseconds.
+    pub reduce_ms: f64,
 }
 
 /// A report of an evaluation.
@@ -117,6 +133,15 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Keeps the reports of a run that another process writes.
+    pub fn unwritten() -> Metrics {
+        Metrics {
+            path: PathBuf::new(),
+            file: None,
+            records: Vec::new(),
+        }
+    }
+
     /// Starts a new file, or keeps its lines up to the iteration `resumed` and appends to them.
     pub fn open(path: &Path, resumed: Option<u64>) -> Result<Metrics> {
         let mut records: Vec<Record> = Vec::new();
@@ -181,7 +206,7 @@ impl Metrics {
 
     /// Writes the lines that could not be written when they were added.
     pub fn catch_up(&mut self) {
-        if self.file.is_none() {
+        if self.file.is_none() && !self.path.as_os_str().is_empty() {
             if let Err(e) = self.rewrite() {
                 output::note(format_args!("{e:#}"));
             }

@@ -12,6 +12,7 @@ use mlx_runtime::{ops, Array, Dtype};
 use crate::data::{Batch, Row};
 use crate::preference::Preference;
 use crate::random::split_mix;
+use crate::ranks::Ranks;
 use crate::settings::Settings;
 
 /// The loss of a batch. Its arrays are tokens and targets `[B, L]` of i32 and weights `[B, L]` of f32; then those of the
@@ -60,6 +61,15 @@ impl Objective {
         })
     }
 
+    /// The same on one of several ranks, which each drop other inputs and learn from a part of each batch.
+    pub fn on(mut self, ranks: &Ranks) -> Objective {
+        if ranks.size() > 1 {
+            self.accumulate = true;
+            self.seed ^= (ranks.rank() as u64).wrapping_mul(0xd1b5_4a32_d192_ed03);
+        }
+        self
+    }
+
     /// The same for evaluation: nothing is dropped, and each row is alone.
     pub fn measured(self) -> Objective {
         Objective {
@@ -106,10 +116,12 @@ impl Objective {
         if self.accumulate {
             let count = ops::sum(mask, &[], false)?;
             match self.compat {
-                // mlx-lm takes the mean over batches, whatever is in them; reports are over targets.
+                // mlx-lm takes the mean over batches, whatever is in them; reports are over targets. Only a rank's part of
+                // a batch may have none.
                 true => {
+                    let one = ops::minimum(&count, 1.0)?;
                     let sum = ops::multiply(&values[0], &count)?;
-                    values.extend([Array::scalar(1f32)?, sum, count]);
+                    values.extend([one, sum, count]);
                 }
                 false => values.push(count),
             }
@@ -236,6 +248,19 @@ impl MeanRewards {
             self.correct += rewards.pairs * rewards.accuracy;
             self.margins += rewards.pairs * rewards.margin;
         }
+    }
+
+    /// The bits of the sums, so that another process gets the same ones.
+    pub fn to_bits(self) -> [u64; 3] {
+        [self.pairs, self.correct, self.margins].map(f64::to_bits)
+    }
+
+    /// Adds the sums of [`MeanRewards::to_bits`].
+    pub fn add_bits(&mut self, bits: [u64; 3]) {
+        let [pairs, correct, margins] = bits.map(f64::from_bits);
+        self.pairs += pairs;
+        self.correct += correct;
+        self.margins += margins;
     }
 
     /// The mean; `None` without pairs.

@@ -6,6 +6,7 @@
 //! Tests: `tests/interruptions.rs`.
 
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
@@ -24,8 +25,29 @@ impl std::error::Error for Quiet {}
 /// The exit code of a command if its reader left, as a shell reports a program that SIGPIPE ended.
 const READER_LEFT: u8 = 128 + 13;
 
+/// True in a process whose output another one writes.
+static MUTE: AtomicBool = AtomicBool::new(false);
+
+/// Writes nothing but errors from now on, because another rank writes the same.
+pub fn mute() {
+    MUTE.store(true, Ordering::Relaxed);
+}
+
+/// Returns true after [`mute`].
+pub fn is_mute() -> bool {
+    MUTE.load(Ordering::Relaxed)
+}
+
+/// Writes the message of an error to standard error if that is possible.
+pub fn error(text: impl std::fmt::Display) {
+    let _ = std::io::stderr().write_all(format!("error: {text}\n").as_bytes());
+}
+
 /// Writes a line to standard error if that is possible.
 pub fn note(line: impl std::fmt::Display) {
+    if is_mute() {
+        return;
+    }
     // One write, so that lines of several threads do not mix.
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
@@ -37,6 +59,9 @@ pub fn say(line: impl std::fmt::Display) {
 
 /// Writes `text` to standard output. The error is [`Quiet`] if the reader left.
 pub fn result(text: impl std::fmt::Display) -> Result<()> {
+    if is_mute() {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     let written = out
         .write_all(text.to_string().as_bytes())

@@ -37,7 +37,8 @@ const BAR: &str = "{bar:24} {pos}/{len} {wide_msg}";
 impl Progress {
     /// A display of `total` steps, of which `done` are done.
     pub fn new(total: u64, done: u64) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let shown = std::io::stderr().is_terminal() && !output::is_mute();
+        let bar = shown.then(|| {
             let bar = ProgressBar::new(total);
             if let Ok(style) = ProgressStyle::with_template(BAR) {
                 bar.set_style(style.progress_chars("━╸─"));
@@ -175,7 +176,8 @@ pub struct Spinner(Option<ProgressBar>);
 impl Spinner {
     /// Shows `what` until it is dropped.
     pub fn new(what: &str) -> Spinner {
-        Spinner(std::io::stderr().is_terminal().then(|| {
+        let shown = std::io::stderr().is_terminal() && !output::is_mute();
+        Spinner(shown.then(|| {
             let bar = ProgressBar::new_spinner().with_message(what.to_owned());
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
@@ -197,7 +199,8 @@ pub struct Counter(Option<ProgressBar>);
 impl Counter {
     /// Shows `what` and a bar of `total` on a terminal; elsewhere nothing.
     pub fn new(what: &str, total: usize) -> Counter {
-        Counter(std::io::stderr().is_terminal().then(|| {
+        let shown = std::io::stderr().is_terminal() && !output::is_mute();
+        Counter(shown.then(|| {
             let bar = ProgressBar::new(total as u64).with_message(what.to_owned());
             if let Ok(style) = ProgressStyle::with_template(BAR) {
                 bar.set_style(style.progress_chars("━╸─"));

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use llama_lora::ask::Asked;
 use llama_lora::data::{BatchOptions, Limit, Split};
+use llama_lora::ranks::Ranks;
 use llama_lora::session::Session;
 use llama_lora::settings::{Optimizer, OptimizerConfig, Settings, DEFAULT_BUCKETS, DEFAULT_MODEL};
 use llama_lora::train::{self, Stop};
@@ -192,7 +193,7 @@ fn ten_steps_from_the_same_adapter_on_the_same_batches() {
         if run["mask_prompt"] == true {
             assert_eq!(first.prompt as u64, run["first_row"][1].as_u64().unwrap());
         }
-        let outcome = train::run(prepared, &Stop::default()).unwrap();
+        let outcome = train::run(prepared, &Stop::default(), &Ranks::alone()).unwrap();
         for (ours, theirs) in [
             (outcome.metrics.train_curve(), numbers(&run["train"])),
             (outcome.metrics.valid_curve(), numbers(&run["valid"])),

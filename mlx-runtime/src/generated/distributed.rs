@@ -16,10 +16,12 @@ use crate::{Array, Dtype, Result};
 pub fn all_gather(x: &Array, group: Option<&Group>) -> Result<Array> {
     const OP: &str = "all_gather";
 
-    build(OP, &[x], |out, s| {
-        // SAFETY: the inputs and the stream are valid, each list has its length; what the call
-        // writes to is null; null inputs stand for "absent".
-        unsafe { sys::mlx_distributed_all_gather(out, x.as_raw(), Group::raw(group), s) }
+    crate::distributed::on(group, || {
+        build(OP, &[x], |out, s| {
+            // SAFETY: the inputs and the stream are valid, each list has its length; what the call
+            // writes to is null; null inputs stand for "absent".
+            unsafe { sys::mlx_distributed_all_gather(out, x.as_raw(), Group::raw(group), s) }
+        })
     })
 }
 
@@ -30,10 +32,12 @@ pub fn all_gather(x: &Array, group: Option<&Group>) -> Result<Array> {
 pub fn all_max(x: &Array, group: Option<&Group>) -> Result<Array> {
     const OP: &str = "all_max";
 
-    build(OP, &[x], |out, s| {
-        // SAFETY: the inputs and the stream are valid, each list has its length; what the call
-        // writes to is null; null inputs stand for "absent".
-        unsafe { sys::mlx_distributed_all_max(out, x.as_raw(), Group::raw(group), s) }
+    crate::distributed::on(group, || {
+        build(OP, &[x], |out, s| {
+            // SAFETY: the inputs and the stream are valid, each list has its length; what the call
+            // writes to is null; null inputs stand for "absent".
+            unsafe { sys::mlx_distributed_all_max(out, x.as_raw(), Group::raw(group), s) }
+        })
     })
 }
 
@@ -44,10 +48,12 @@ pub fn all_max(x: &Array, group: Option<&Group>) -> Result<Array> {
 pub fn all_min(x: &Array, group: Option<&Group>) -> Result<Array> {
     const OP: &str = "all_min";
 
-    build(OP, &[x], |out, s| {
-        // SAFETY: the inputs and the stream are valid, each list has its length; what the call
-        // writes to is null; null inputs stand for "absent".
-        unsafe { sys::mlx_distributed_all_min(out, x.as_raw(), Group::raw(group), s) }
+    crate::distributed::on(group, || {
+        build(OP, &[x], |out, s| {
+            // SAFETY: the inputs and the stream are valid, each list has its length; what the call
+            // writes to is null; null inputs stand for "absent".
+            unsafe { sys::mlx_distributed_all_min(out, x.as_raw(), Group::raw(group), s) }
+        })
     })
 }
 
@@ -58,10 +64,12 @@ pub fn all_min(x: &Array, group: Option<&Group>) -> Result<Array> {
 pub fn all_sum(x: &Array, group: Option<&Group>) -> Result<Array> {
     const OP: &str = "all_sum";
 
-    build(OP, &[x], |out, s| {
-        // SAFETY: the inputs and the stream are valid, each list has its length; what the call
-        // writes to is null; null inputs stand for "absent".
-        unsafe { sys::mlx_distributed_all_sum(out, x.as_raw(), Group::raw(group), s) }
+    crate::distributed::on(group, || {
+        build(OP, &[x], |out, s| {
+            // SAFETY: the inputs and the stream are valid, each list has its length; what the call
+            // writes to is null; null inputs stand for "absent".
+            unsafe { sys::mlx_distributed_all_sum(out, x.as_raw(), Group::raw(group), s) }
+        })
     })
 }
 
@@ -73,20 +81,22 @@ pub fn recv(shape: &[i32], dtype: Dtype, src: i32, group: Option<&Group>) -> Res
     const OP: &str = "recv";
     crate::ops::check_new_shape(OP, shape)?;
 
-    build(OP, &[], |out, s| {
-        // SAFETY: the inputs and the stream are valid, each list has its length; what the call
-        // writes to is null; null inputs stand for "absent".
-        unsafe {
-            sys::mlx_distributed_recv(
-                out,
-                shape.as_ptr(),
-                shape.len(),
-                dtype.as_raw(),
-                src,
-                Group::raw(group),
-                s,
-            )
-        }
+    crate::distributed::on(group, || {
+        build(OP, &[], |out, s| {
+            // SAFETY: the inputs and the stream are valid, each list has its length; what the call
+            // writes to is null; null inputs stand for "absent".
+            unsafe {
+                sys::mlx_distributed_recv(
+                    out,
+                    shape.as_ptr(),
+                    shape.len(),
+                    dtype.as_raw(),
+                    src,
+                    Group::raw(group),
+                    s,
+                )
+            }
+        })
     })
 }
 
@@ -97,10 +107,12 @@ pub fn recv(shape: &[i32], dtype: Dtype, src: i32, group: Option<&Group>) -> Res
 pub fn recv_like(x: &Array, src: i32, group: Option<&Group>) -> Result<Array> {
     const OP: &str = "recv_like";
 
-    build(OP, &[x], |out, s| {
-        // SAFETY: the inputs and the stream are valid, each list has its length; what the call
-        // writes to is null; null inputs stand for "absent".
-        unsafe { sys::mlx_distributed_recv_like(out, x.as_raw(), src, Group::raw(group), s) }
+    crate::distributed::on(group, || {
+        build(OP, &[x], |out, s| {
+            // SAFETY: the inputs and the stream are valid, each list has its length; what the call
+            // writes to is null; null inputs stand for "absent".
+            unsafe { sys::mlx_distributed_recv_like(out, x.as_raw(), src, Group::raw(group), s) }
+        })
     })
 }
 
@@ -112,10 +124,12 @@ pub fn recv_like(x: &Array, src: i32, group: Option<&Group>) -> Result<Array> {
 pub fn send(x: &Array, dst: i32, group: Option<&Group>) -> Result<Array> {
     const OP: &str = "send";
 
-    build(OP, &[x], |out, s| {
-        // SAFETY: the inputs and the stream are valid, each list has its length; what the call
-        // writes to is null; null inputs stand for "absent".
-        unsafe { sys::mlx_distributed_send(out, x.as_raw(), dst, Group::raw(group), s) }
+    crate::distributed::on(group, || {
+        build(OP, &[x], |out, s| {
+            // SAFETY: the inputs and the stream are valid, each list has its length; what the call
+            // writes to is null; null inputs stand for "absent".
+            unsafe { sys::mlx_distributed_send(out, x.as_raw(), dst, Group::raw(group), s) }
+        })
     })
 }
 
@@ -127,9 +141,11 @@ pub fn send(x: &Array, dst: i32, group: Option<&Group>) -> Result<Array> {
 pub fn sum_scatter(x: &Array, group: Option<&Group>) -> Result<Array> {
     const OP: &str = "sum_scatter";
 
-    build(OP, &[x], |out, s| {
-        // SAFETY: the inputs and the stream are valid, each list has its length; what the call
-        // writes to is null; null inputs stand for "absent".
-        unsafe { sys::mlx_distributed_sum_scatter(out, x.as_raw(), Group::raw(group), s) }
+    crate::distributed::on(group, || {
+        build(OP, &[x], |out, s| {
+            // SAFETY: the inputs and the stream are valid, each list has its length; what the call
+            // writes to is null; null inputs stand for "absent".
+            unsafe { sys::mlx_distributed_sum_scatter(out, x.as_raw(), Group::raw(group), s) }
+        })
     })
 }

@@ -3,21 +3,22 @@
 //! Tests: `mlx-tests --test training`.
 
 use super::layers::Cuts;
+use super::reduction::{outputs, scalar};
 use super::train::{Body, Carried, Next};
 use super::{Started, TrainStep, Trainable};
 use crate::context::with_cuts;
-use crate::{ops, transforms, Array, Dtype, Error, ErrorKind, Result};
+use crate::{ops, transforms, Array, Dtype, Error, Result};
 
 /// Sums over the batches so far: arrays only, so that adding a batch is a pure function.
 pub(super) struct Sums {
     /// The number of targets, a float32 scalar.
-    weight: Array,
+    pub weight: Array,
     /// Losses times targets, a float32 scalar.
-    loss: Array,
+    pub loss: Array,
     /// Gradients times targets, float32 buffers.
-    grads: Vec<Array>,
+    pub grads: Vec<Array>,
     /// Sums of the further outputs of the loss function.
-    others: Vec<Array>,
+    pub others: Vec<Array>,
 }
 
 impl Sums {
@@ -48,7 +49,8 @@ impl<M: Trainable> TrainStep<M> {
     /// memory, besides the sum of the gradients in float32.
     ///
     /// The loss function has to return the number of targets (a scalar) second, after the mean loss over them. A batch
-    /// without targets counts for nothing, even if its loss is NaN. Returns the mean loss and the number of targets,
+    /// without targets counts for nothing, even if its loss is NaN. With [`TrainOptions::group`](super::TrainOptions::group) the
+    /// gradients are reduced once, after the last batch. Returns the mean loss and the number of targets,
     /// both float32, and the sums of the loss function's further outputs.
     ///
     /// # Errors
@@ -107,13 +109,8 @@ impl<M: Trainable> TrainStep<M> {
 impl Body {
     /// The sums with one more batch. Nothing is evaluated.
     fn add(&self, buffers: &[Array], sums: Sums, batch: &[Array]) -> Result<Sums> {
-        let (values, grads) = self.gradients(buffers, batch)?;
-        let [loss, weight, others @ ..] = &values[..] else {
-            let text = "expected the loss function to return a loss and a number of targets";
-            return Err(Error::new(ErrorKind::InvalidArgument, text)
-                .with_hint("return the mean loss first and the number of its targets second"));
-        };
-        let scalar = |a: &Array| ops::astype(&ops::reshape(a, &[])?, Dtype::Float32);
+        let (values, grads) = self.gradients(buffers, batch, self.groups())?;
+        let (loss, weight, others) = outputs(&values)?;
         let weight = scalar(weight)?;
         let zero = Array::scalar(0f32)?;
         let any = ops::greater(&weight, &zero)?;
@@ -142,6 +139,8 @@ impl Body {
 
     /// The step on the sums. Nothing is evaluated.
     fn finish(&self, at: &Carried, lr: &Array, sums: &Sums) -> Result<Next> {
+        let all = self.reduction().map(|r| r.all(sums)).transpose()?;
+        let sums = all.as_ref().unwrap_or(sums);
         let mean = |sum: &Array| ops::divide(sum, &sums.weight);
         let loss = mean(&sums.loss)?;
         let grads = sums

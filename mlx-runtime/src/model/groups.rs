@@ -106,6 +106,45 @@ impl ParamGroups {
             .flat_map(|g| g.members.iter().map(|(i, _)| *i))
     }
 
+    /// The tensors of these groups in smaller groups, of one dtype and about `bytes` bytes each. The last tensors come first,
+    /// because a backward pass ends with the first ones.
+    pub(super) fn buckets(&self, bytes: usize) -> Self {
+        let mut buckets: Vec<Group> = Vec::new();
+        for group in &self.groups {
+            let size = |shape: &[i32]| -> usize {
+                shape.iter().map(|n| *n as usize).product::<usize>() * group.dtype.size()
+            };
+            if group.members.iter().map(|m| size(&m.1)).sum::<usize>() <= bytes {
+                buckets.push(group.clone());
+                continue;
+            }
+            let mut members = group.members.clone();
+            members.sort_by_key(|(i, _)| std::cmp::Reverse(*i));
+            let mut full = bytes;
+            for member in members {
+                let more = size(&member.1);
+                let place = match buckets.last_mut() {
+                    Some(bucket) if full + more <= bytes => bucket,
+                    _ => {
+                        full = 0;
+                        buckets.push(Group {
+                            members: Vec::new(),
+                            ..*group
+                        });
+                        let last = buckets.len() - 1;
+                        &mut buckets[last]
+                    }
+                };
+                full += more;
+                place.members.push(member);
+            }
+        }
+        ParamGroups {
+            groups: buckets,
+            len: self.len,
+        }
+    }
+
     /// Each group's dtype, number of tensors and number of elements.
     pub fn sizes(&self) -> Vec<(Dtype, usize, usize)> {
         let elements = |shape: &[i32]| shape.iter().map(|n| *n as usize).product::<usize>();

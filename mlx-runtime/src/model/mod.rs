@@ -23,6 +23,7 @@ pub(crate) mod names;
 mod plan;
 pub(crate) mod quantise;
 mod recorded;
+mod reduction;
 mod scales;
 pub(crate) mod sig;
 mod stacked;

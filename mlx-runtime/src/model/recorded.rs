@@ -48,7 +48,7 @@ impl Recorded {
         }))
     }
 
-    /// The outputs of the loss function and a gradient for each buffer, from its recording if there is one. The update
+    /// The outputs of the loss function and the gradients in [`Body::layout`], from its recording if there is one. The update
     /// is not recorded: a few operations need no recording.
     pub fn gradients(
         &self,
@@ -57,12 +57,13 @@ impl Recorded {
         batch: &[Array],
         decision: &Decision,
     ) -> Result<(Vec<Array>, Vec<Array>)> {
-        let count = buffers.len();
+        let (count, outputs) = (buffers.len(), body.get().layout().count());
         let inputs: Vec<Array> = buffers.iter().chain(batch).cloned().collect();
         let body = body.clone();
         let both = move |inputs: &[Array]| {
             let (buffers, batch) = inputs.split_at(count);
-            let (mut values, grads) = body.get().gradients(buffers, batch)?;
+            let body = body.get();
+            let (mut values, grads) = body.gradients(buffers, batch, body.layout())?;
             values.extend(grads);
             graph::simplify(&values.iter().collect::<Vec<_>>())
         };
@@ -75,7 +76,7 @@ impl Recorded {
             true => transforms::without_fusing(call)?,
             false => call()?,
         };
-        let grads = values.split_off(values.len() - count);
+        let grads = values.split_off(values.len() - outputs);
         Ok((values, grads))
     }
 }

@@ -8,8 +8,10 @@ use super::cuts::Stack;
 use super::layers::Cuts;
 use super::plan::{Decision, Decisions};
 use super::recorded::{Recorded, Shared};
+use super::reduction::Reduction;
 use super::{Checkpoint, ParamGroups, Trainable};
 use crate::context::with_cuts;
+use crate::distributed::Group;
 use crate::optim::{self, matching, OptimState, Optimizer, Shapes, Skipped};
 use crate::transforms::{self, ValueAndGrad};
 use crate::{Array, Error, ErrorKind, Result};
@@ -30,6 +32,11 @@ pub struct TrainOptions {
     /// Sends losses and gradients through [`transforms::compile`], once for each shape of batch. `None` is on for a
     /// GPU, because the device would otherwise wait while the graph is built again.
     pub compile: Option<bool>,
+    /// Processes that take each step together, each on its own batch (data parallelism): the gradient is the mean over all
+    /// their targets, however they are spread, as if the batches were one. Each process must take the same steps. The
+    /// loss function has to return the number of targets (a scalar) second, after the mean loss over them, and further
+    /// outputs are summed; all are float32. Gradients are reduced in buckets while the backward pass runs.
+    pub group: Option<Arc<Group>>,
 }
 
 impl TrainOptions {
@@ -72,6 +79,13 @@ impl TrainOptions {
         self.compile = compile.into();
         self
     }
+
+    /// Sets [`TrainOptions::group`].
+    #[must_use]
+    pub fn group(mut self, group: impl Into<Option<Arc<Group>>>) -> Self {
+        self.group = group.into();
+        self
+    }
 }
 
 impl Default for TrainOptions {
@@ -83,6 +97,7 @@ impl Default for TrainOptions {
             max_grad_value: None,
             max_skipped_steps: Some(10),
             compile: None,
+            group: None,
         }
     }
 }
@@ -143,6 +158,7 @@ impl<M: Trainable> TrainStep<M> {
         model.set_trained(&vec![Array::scalar(0f32)?; tensors.len()])?;
         let body = Body {
             gradient: gradient(&model, loss, groups.tensors())?,
+            reduction: Reduction::new(options.group.as_ref(), &groups),
             groups,
             shapes,
             optimizer: Arc::new(optimizer),
@@ -212,8 +228,7 @@ impl<M: Trainable> TrainStep<M> {
                 let buffers = &self.at.buffers;
                 let both = || recorded.gradients(&self.body, buffers, batch, decision);
                 let (values, grads) = with_cuts(cuts, both).0?;
-                let at = self.body.get().update(&self.at, &lr, &values[0], grads)?;
-                Ok(Next { values, at })
+                self.body.get().finish_step(&self.at, &lr, values, grads)
             }
             None => Ok(self.graph(batch, lr, cuts)?.0),
         }
@@ -322,6 +337,7 @@ impl Next {
 pub(super) struct Body {
     gradient: ValueAndGrad,
     groups: ParamGroups,
+    reduction: Option<Reduction>,
     shapes: Shapes,
     optimizer: Arc<dyn Optimizer>,
     max_grad_norm: Option<f32>,
@@ -331,21 +347,54 @@ pub(super) struct Body {
 
 impl Body {
     pub fn step(&self, at: &Carried, lr: &Array, batch: &[Array]) -> Result<Next> {
-        let (values, grads) = self.gradients(&at.buffers, batch)?;
-        let at = self.update(at, lr, &values[0], grads)?;
-        Ok(Next { values, at })
+        let (values, grads) = self.gradients(&at.buffers, batch, self.layout())?;
+        self.finish_step(at, lr, values, grads)
     }
 
-    /// The outputs of the loss function (at least the loss), and a gradient for each buffer.
+    /// The groups of parameters.
+    pub fn groups(&self) -> &ParamGroups {
+        &self.groups
+    }
+
+    /// The reduction over other processes, if there are any.
+    pub fn reduction(&self) -> Option<&Reduction> {
+        self.reduction.as_ref()
+    }
+
+    /// The layout of the gradients of a step on one batch: buckets to reduce, or the groups themselves.
+    pub fn layout(&self) -> &ParamGroups {
+        self.reduction().map_or(&self.groups, Reduction::buckets)
+    }
+
+    /// The outputs of the loss function (at least the loss), and the gradients in `layout`.
     pub fn gradients(
         &self,
         buffers: &[Array],
         batch: &[Array],
+        layout: &ParamGroups,
     ) -> Result<(Vec<Array>, Vec<Array>)> {
         let mut inputs = self.groups.scatter(buffers)?;
         inputs.extend_from_slice(batch);
         let (values, grads) = self.gradient.call(&inputs)?;
-        Ok((values, self.groups.gather(&grads)?))
+        Ok((values, layout.gather(&grads)?))
+    }
+
+    /// The step on gradients in [`Body::layout`].
+    pub fn finish_step(
+        &self,
+        at: &Carried,
+        lr: &Array,
+        mut values: Vec<Array>,
+        mut grads: Vec<Array>,
+    ) -> Result<Next> {
+        if let Some(reduction) = &self.reduction {
+            (values, grads) = reduction.mean(&values, &grads)?;
+            if reduction.buckets().count() != self.groups.count() {
+                grads = self.groups.gather(&reduction.buckets().scatter(&grads)?)?;
+            }
+        }
+        let at = self.update(at, lr, &values[0], grads)?;
+        Ok(Next { values, at })
     }
 
     /// One update of the optimiser, unless the loss or the gradients are no finite numbers.

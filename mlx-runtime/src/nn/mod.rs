@@ -34,6 +34,7 @@ mod rope_scaling;
 pub(crate) mod scalar;
 mod segments;
 mod sequential;
+mod sharded;
 mod switch_linear;
 
 pub use crate::ops::{sigmoid, softmax, tanh};
@@ -63,4 +64,5 @@ pub use rope::Rope;
 pub use rope_scaling::RopeScaling;
 pub use segments::Segments;
 pub use sequential::Sequential;
+pub use sharded::{shard, sum_gradients, AllToShardedLinear, ShardedToAllLinear};
 pub use switch_linear::SwitchLinear;

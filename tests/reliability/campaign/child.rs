@@ -75,6 +75,11 @@ impl Running {
         self
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, if it still runs.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")

@@ -1,5 +1,5 @@
 //! A campaign of faults against the real binary and the runtime's readers and writers: kills, signals, outputs that
-//! close, full disks, system calls that fail, limits, mutated files and hostile clients. After each the same things
+//! close, full disks, system calls that fail, limits, mutated files, hostile clients, and lost ranks. After each the same things
 //! are checked; `docs/reliability.md` says which.
 //!
 //! ```console
@@ -20,6 +20,7 @@ mod kills;
 mod limits;
 mod mutated;
 mod outputs;
+mod ranks;
 mod runner;
 mod shim;
 mod signals;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
             ("limits", limits::faults),
             ("mutated", mutated::faults),
             ("clients", clients::faults),
+            ("ranks", ranks::faults),
         ],
     )
 }

@@ -197,12 +197,17 @@ fn function(row: &Row, signature: &Signature) -> String {
         closure.replace(", s|", ", _|")
     };
     let call = format!("sys::{}({outs}, {})", row.c, passed.join(", "));
+    // The group says on which stream.
+    let group = inputs.iter().find(|p| p.kind == Kind::Group);
+    let (open, close) = group.map_or((String::new(), ""), |p| {
+        (format!("crate::distributed::on({}, || ", p.name), ")")
+    });
     writeln!(
         out,
-        "{build}(OP, {shown}, {closure} {{\n\
+        "{open}{build}(OP, {shown}, {closure} {{\n\
          // SAFETY: the inputs and the stream are valid, each list has its length; what the call\n\
          // writes to is null; null inputs stand for \"absent\".\n\
-         unsafe {{ {call} }}\n}})\n{}\n}}",
+         unsafe {{ {call} }}\n}}){close}\n{}\n}}",
         row.then
     )
     .unwrap();

@@ -19,16 +19,27 @@ use crate::advice::{self, Flags};
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Switch};
 use crate::objective::Objective;
+use crate::ranks::Ranks;
 use crate::session::{Loading, Session};
 use crate::settings::{bounds, FineTune, GradCheckpoint, Packing};
 use crate::synth::{draw, Recipe};
-pub use report::Report;
+use crate::train::Stop;
+pub use report::{RanksFigures, Report};
 
 /// The number of losses that a report keeps.
 const LOSSES: usize = 10;
 
-/// Measures a training step with the settings of the flags.
+/// Measures a training step with the settings of the flags. On several ranks, each takes its part of the batch, and the
+/// report of rank 0 is about all of them.
 pub fn run(args: &BenchArgs) -> Result<Report> {
+    let ranks = Ranks::join(args.runtime.device.as_deref(), &Stop::default())?;
+    let mut report = None;
+    let run = run_on(args, &ranks).map(|made| report = Some(made));
+    ranks.settle(run)?;
+    report.context("no report was made")
+}
+
+fn run_on(args: &BenchArgs, ranks: &Ranks) -> Result<Report> {
     bounds::flag("batch_size", args.batch_size)?;
     bounds::flag("tokens", args.tokens)?;
     bounds::flag("steps", args.steps)?;
@@ -39,6 +50,12 @@ pub fn run(args: &BenchArgs) -> Result<Report> {
     for (key, given) in [("bandwidth", args.bandwidth), ("tflops", args.tflops)] {
         given.map_or(Ok(()), |x| bounds::flag(key, x))?;
     }
+    ensure!(
+        args.batch_size.is_multiple_of(ranks.size()),
+        "--batch-size is {}, expected a multiple of the number of ranks, {}",
+        args.batch_size,
+        ranks.size()
+    );
     let _runtime = args.runtime.set_up()?;
     let checkpoint = match Recipe::parse(&args.model)? {
         Some(mut recipe) => {
@@ -48,19 +65,27 @@ pub fn run(args: &BenchArgs) -> Result<Report> {
         }
         None => checkpoint::open(&args.model)?,
     };
-    mlx_models::dispatch(checkpoint.config.family, Bench { checkpoint, args })
+    mlx_models::dispatch(
+        checkpoint.config.family,
+        Bench {
+            checkpoint,
+            args,
+            ranks,
+        },
+    )
 }
 
 struct Bench<'a> {
     checkpoint: Checkpoint,
     args: &'a BenchArgs,
+    ranks: &'a Ranks,
 }
 
 impl Visitor for Bench<'_> {
     type Output = Result<Report>;
 
     fn visit<M: CausalLm>(self) -> Result<Report> {
-        let args = self.args;
+        let (args, ranks) = (self.args, self.ranks);
         let loading = Loading {
             packing: Packing::of(&args.packing)?,
             dtype: args.dtype,
@@ -82,16 +107,18 @@ impl Visitor for Bench<'_> {
         let vocabulary = session.config.vocab_size;
         let layers = session.config.num_hidden_layers;
         let (dtype, origin) = (session.dtype, session.origin.clone());
-        let mut step = training_step(session.model, args)?;
-        let batch = batch(args, vocabulary)?;
+        let mut step = training_step(session.model, args, ranks)?;
+        let batch = batch(args, vocabulary, ranks)?;
 
         let plan = step.plan(&batch)?;
         let flags = Flags {
-            rows: args.batch_size,
+            rows: ranks.rows(args.batch_size),
             tokens: args.tokens,
             tokens_flag: "--tokens",
             objective: Objective::default(),
         };
+        let cost = ranks.cost(&step)?;
+        ranks.busy(None);
         // An explicit policy without a memory limit is measured even if the plan does not fit.
         if args.grad_checkpoint == GradCheckpoint::Auto || args.runtime.memory_limit.is_some() {
             advice::check(&mut step, &plan, flags)?;
@@ -106,6 +133,8 @@ impl Visitor for Bench<'_> {
                 watch = Some(Monitor::new()?.watch_gpu(Duration::from_millis(100))?);
                 timed.last = Instant::now();
             }
+            // As in training, where ranks agree before each step that none has to stop.
+            ranks.gather(&format!("step {}", i + 1), &())?;
             if let Err(error) = timed.step(&mut step, &batch, args.learning_rate) {
                 return Err(advice::explained(error, &mut step, flags));
             }
@@ -118,6 +147,8 @@ impl Visitor for Bench<'_> {
         let gpu_utilization = watch.as_ref().and_then(|w| w.mean());
         drop(watch);
         let peak_bytes = memory::peak()?;
+        ranks.compare_states("the last step", &step)?;
+        let peaks = ranks.gather("the peaks", &peak_bytes)?;
 
         let again = match model::Checkpoint::from(args.grad_checkpoint) {
             model::Checkpoint::Auto => plan.spans.iter().map(|s| s.again).sum(),
@@ -176,6 +207,12 @@ impl Visitor for Bench<'_> {
             floor,
             share_of_floor: floor.map(|f| f.ms / median_ms),
             losses: timed.losses,
+            ranks: cost.map(|cost| RanksFigures {
+                peak_bytes: peaks,
+                reduced_bytes: cost.bytes,
+                buckets: cost.buckets,
+                reduce_ms: cost.ms,
+            }),
         })
     }
 }
@@ -241,7 +278,7 @@ fn attention_keys(model: &impl CausalLm) -> Vec<String> {
     }
 }
 
-fn training_step<M: CausalLm>(model: M, args: &BenchArgs) -> Result<TrainStep<M>> {
+fn training_step<M: CausalLm>(model: M, args: &BenchArgs, ranks: &Ranks) -> Result<TrainStep<M>> {
     let optimizer = AdamW {
         learning_rate: args.learning_rate,
         weight_decay: 0.0,
@@ -251,15 +288,21 @@ fn training_step<M: CausalLm>(model: M, args: &BenchArgs) -> Result<TrainStep<M>
     };
     let mut options = TrainOptions::default();
     options.checkpoint = Some(args.grad_checkpoint.into());
-    let loss = |model: &M, batch: &[Array]| match batch {
-        [tokens, targets, mask] => Ok(vec![model.loss(tokens, targets, mask)?]),
+    options.group = ranks.group();
+    let alone = ranks.size() == 1;
+    let loss = move |model: &M, batch: &[Array]| match batch {
+        [tokens, targets, mask] if alone => Ok(vec![model.loss(tokens, targets, mask)?]),
+        [tokens, targets, mask] => Ok(vec![
+            model.loss(tokens, targets, mask)?,
+            ops::sum(mask, &[], false)?,
+        ]),
         _ => unreachable!("a batch is tokens, targets and mask"),
     };
     Ok(TrainStep::new(model, loss, optimizer, options)?)
 }
 
-/// Tokens, targets and weights of a random batch. All targets count.
-fn batch(args: &BenchArgs, vocabulary: usize) -> Result<[Array; 3]> {
+/// Tokens, targets and weights of this rank's part of a random batch. All targets count.
+fn batch(args: &BenchArgs, vocabulary: usize, ranks: &Ranks) -> Result<[Array; 3]> {
     let rows = i32::try_from(args.batch_size)?;
     let tokens = i32::try_from(args.tokens)?;
     let ids = draw::ids(
@@ -269,14 +312,15 @@ fn batch(args: &BenchArgs, vocabulary: usize) -> Result<[Array; 3]> {
         i32::try_from(vocabulary)?,
         args.seed,
     )?;
+    let (first, step) = (i32::try_from(ranks.rank())?, i32::try_from(ranks.size())?);
     let part = |from: i32, to: i32| {
-        let part = ops::slice(&ids, &[0, from], &[rows, to], &[1, 1])?;
+        let part = ops::slice(&ids, &[first, from], &[rows, to], &[step, 1])?;
         ops::contiguous(&part, false)
     };
     let batch = [
         part(0, tokens)?,
         part(1, tokens + 1)?,
-        ops::ones(&[rows, tokens], Dtype::Float32)?,
+        ops::ones(&[rows / step, tokens], Dtype::Float32)?,
     ];
     transforms::eval(&batch.iter().collect::<Vec<_>>())?;
     Ok(batch)

@@ -52,6 +52,23 @@ pub struct Report {
     pub share_of_floor: Option<f64>,
     /// Losses of the first steps, ten at most.
     pub losses: Vec<f32>,
+    /// Figures of several ranks; batch, tokens and losses are those of all together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranks: Option<RanksFigures>,
+}
+
+/// The figures of several ranks.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)] // as above
+pub struct RanksFigures {
+    /// `peak_bytes` of each rank.
+    pub peak_bytes: Vec<usize>,
+    /// Gradients that a step reduces.
+    pub reduced_bytes: usize,
+    /// Pieces in which they are reduced.
+    pub buckets: usize,
+    /// Time of the reduction alone.
+    pub reduce_ms: f64,
 }
 
 impl fmt::Display for Report {
@@ -106,6 +123,18 @@ impl fmt::Display for Report {
                 floor.memory_ms,
                 floor.compute_ms,
                 100.0 * share
+            )?;
+        }
+        if let Some(ranks) = &self.ranks {
+            let peaks: Vec<String> = ranks.peak_bytes.iter().map(|b| size(*b)).collect();
+            writeln!(
+                f,
+                "ranks  {}, peaks {}; gradients of {} are summed in {} pieces (alone {:.2} ms)",
+                ranks.peak_bytes.len(),
+                peaks.join(", "),
+                size(ranks.reduced_bytes),
+                ranks.buckets,
+                ranks.reduce_ms
             )?;
         }
         let losses: Vec<String> = self.losses.iter().map(|l| format!("{l:.5}")).collect();

@@ -2,6 +2,7 @@
 //!
 //! Tests: `tests/bad_input.rs`.
 
+mod launch;
 mod results;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mlx_runtime::Dtype;
 
 use crate::settings::{FineTune, GradCheckpoint, Loss, Optimizer, Reporter};
+pub use launch::LaunchArgs;
 pub use results::{AdapterArgs, AdapterCommand, AdapterFormat, FuseArgs};
 
 /// Fine-tunes language models with LoRA through MLX.
@@ -33,6 +35,8 @@ pub enum Command {
     /// mlx-lm's spelling: with --train as train, with --test alone as eval of the test split
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Lora(Box<TrainArgs>),
+    /// Start a command as several processes that train together: one a GPU, or on the CPU
+    Launch(LaunchArgs),
     /// Measure held-out loss and exact match
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Eval(EvalArgs),
@@ -111,6 +115,12 @@ pub struct ExplainArgs {
     /// Recompute activations: auto, never, always, or N for every N layers [default: the model's policy]
     #[arg(long, value_name = "POLICY")]
     pub grad_checkpoint: Option<GradCheckpoint>,
+    /// Ranks that train together, to show the cost of summing gradients over them
+    #[arg(long, value_name = "N")]
+    pub ranks: Option<usize>,
+    /// Speed of the connection between two ranks in GB/s, for --ranks [default: NVLink, Thunderbolt 5 and Ethernet]
+    #[arg(long, value_name = "GB/S", requires = "ranks")]
+    pub link: Option<f64>,
     /// Memory that MLX may use, that is planned for: 24GB, bytes, or a share such as 0.8
     #[arg(long, value_name = "SIZE")]
     pub memory_limit: Option<String>,

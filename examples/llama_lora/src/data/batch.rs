@@ -134,6 +134,31 @@ impl Batch {
         batch
     }
 
+    /// The rows (or pairs) `first`, `first + step`, .. of this batch, and rows of padding if others have one more. `real` stays
+    /// the number of targets of the whole batch.
+    pub fn part(&self, first: usize, step: usize) -> Batch {
+        let halves = if self.answers.is_some() { 2 } else { 1 };
+        let all = self.rows / halves;
+        let from: Vec<Option<usize>> = (0..halves)
+            .flat_map(|half| {
+                let rows = (0..all.div_ceil(step)).map(move |k| first + k * step);
+                rows.map(move |row| (row < all).then_some(half * all + row))
+            })
+            .collect();
+        let width = self.width;
+        Batch {
+            rows: from.len(),
+            width,
+            tokens: rows(&self.tokens, &from, width),
+            targets: rows(&self.targets, &from, width),
+            mask: rows(&self.mask, &from, width),
+            real: self.real,
+            positions: self.positions.as_ref().map(|p| rows(p, &from, width)),
+            answers: self.answers.as_ref().map(|a| rows(a, &from, width)),
+            reference: self.reference.as_ref().map(|r| rows(r, &from, 1)),
+        }
+    }
+
     fn empty(rows: usize, width: usize) -> Batch {
         Batch {
             rows,
@@ -160,4 +185,15 @@ impl Batch {
         self.mask[row * self.width + target] = 1.0;
         self.real += 1;
     }
+}
+
+/// The rows that `from` names, of `width` values each; others are zeros.
+fn rows<T: Copy + Default>(values: &[T], from: &[Option<usize>], width: usize) -> Vec<T> {
+    let mut out = vec![T::default(); from.len() * width];
+    for (to, from) in out.chunks_exact_mut(width).zip(from) {
+        if let Some(row) = from {
+            to.copy_from_slice(&values[row * width..(row + 1) * width]);
+        }
+    }
+    out
 }

@@ -228,6 +228,26 @@ impl Settings {
         Ok(new)
     }
 
+    /// The settings that all ranks of a run share. Paths and devices may differ between hosts; data, model and adapter are
+    /// compared by their contents.
+    pub fn shared(&self) -> Result<serde_json::Value> {
+        let mut all = serde_json::to_value(self)?;
+        if let Some(all) = all.as_object_mut() {
+            for own in [
+                "model",
+                "data",
+                "adapter_path",
+                "resume_adapter_file",
+                "device",
+                "memory_limit",
+                "metrics_port",
+            ] {
+                all.shift_remove(own);
+            }
+        }
+        Ok(all)
+    }
+
     fn merge(args: &TrainArgs, file: FileSettings, base: Settings) -> Result<Settings> {
         if file.train == Some(false) {
             bail!(

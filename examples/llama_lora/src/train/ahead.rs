@@ -11,12 +11,13 @@ use mlx_runtime::Array;
 use crate::data::{Batches, Cursor};
 use crate::objective::Objective;
 use crate::random::Shuffle;
+use crate::ranks::Ranks;
 
 /// A batch that is ready to be used.
 pub struct Ready {
     /// Those of the objective.
     pub arrays: Vec<Array>,
-    /// Targets that count.
+    /// Targets that count, on all ranks.
     pub real: usize,
     /// The position of the run over the rows after this batch.
     pub cursor: Cursor,
@@ -37,11 +38,11 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    /// Hands the batches to a thread of `scope`, which ends when the result is dropped.
+    /// Hands the batches to a thread of `scope`, which ends when the result is dropped. It makes this rank's part of each.
     pub fn new<'scope, 'rows: 'scope>(
         scope: &'scope Scope<'scope, '_>,
         mut batches: Batches<'rows>,
-        objective: Objective,
+        (objective, ranks): (Objective, &'scope Ranks),
     ) -> Result<Ahead> {
         let (ask, asked) = channel();
         let (send, ready) = channel();
@@ -51,7 +52,7 @@ impl Ahead {
                 match ask {
                     Ask::Shuffle(shuffle) => batches.set_shuffle(shuffle),
                     Ask::Batch => {
-                        if send.send(next(&mut batches, objective)).is_err() {
+                        if send.send(next(&mut batches, objective, ranks)).is_err() {
                             return;
                         }
                     }
@@ -99,8 +100,8 @@ impl Ahead {
     }
 }
 
-fn next(batches: &mut Batches<'_>, objective: Objective) -> Result<Ready> {
-    let batch = batches.next_batch()?;
+fn next(batches: &mut Batches<'_>, objective: Objective, ranks: &Ranks) -> Result<Ready> {
+    let batch = ranks.part(batches.next_batch()?);
     Ok(Ready {
         arrays: objective.arrays(&batch)?,
         real: batch.real,

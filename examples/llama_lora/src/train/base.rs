@@ -57,6 +57,18 @@ impl Base {
     }
 }
 
+/// A checksum of tensors.
+pub(crate) fn digest(tensors: &[(String, Array)]) -> Result<String> {
+    let mut hash = Sha256::new();
+    for (name, tensor) in tensors {
+        hash.update(name);
+        for sum in sums(tensor)? {
+            hash.update(sum.to_le_bytes());
+        }
+    }
+    Ok(hex(&hash.finalize()))
+}
+
 /// Sums of a tensor's bits, each over a part of it, with a weight for each place. Any one value that changes changes
 /// its sum: weights are odd, and sums are modulo 2^32, so that their order does not matter.
 fn sums(tensor: &Array) -> Result<Vec<u32>> {

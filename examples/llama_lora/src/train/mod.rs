@@ -12,6 +12,7 @@ mod saved;
 mod step;
 mod stop;
 
+pub(crate) use base::digest;
 pub use base::Base;
 pub use claim::Claim;
 pub use run::{run, Outcome, BEST};
@@ -29,6 +30,7 @@ use crate::data::{BatchOptions, Batches, Limit, Split};
 use crate::files::ensure_writable;
 use crate::output;
 use crate::random::Shuffle;
+use crate::ranks::Ranks;
 use crate::reference;
 use crate::session::{self, Session};
 use crate::settings::{FineTune, Loss, Settings};
@@ -210,6 +212,23 @@ pub fn prepare<M: CausalLm>(
         saved,
         base,
     })
+}
+
+impl<M> Prepared<M> {
+    /// Returns an error if another rank has other data or another model.
+    pub fn compare(&self, ranks: &Ranks) -> Result<()> {
+        if ranks.size() == 1 {
+            return Ok(());
+        }
+        let valid = self.valid.as_ref().map(|v| fingerprint(&v.rows));
+        let inputs = serde_json::json!({
+            "train.jsonl": fingerprint(&self.train.rows),
+            "valid.jsonl": valid,
+            "model": self.base,
+            "iters": self.settings.iters,
+        });
+        ranks.compare("the data and the model", &inputs)
+    }
 }
 
 /// True if the models of a family tell apart several texts in a row.

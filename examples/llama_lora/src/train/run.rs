@@ -2,6 +2,8 @@
 //!
 //! Tests: `tests/runs.rs`.
 
+mod save;
+
 use std::time::Instant;
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
@@ -13,19 +15,19 @@ use mlx_runtime::{memory, Array};
 use super::ahead::{Ahead, Ready};
 use super::clock::Window;
 use super::saved::Watch;
-use super::{batch_options, claim, saved, shuffle, Base, Prepared, Progressed, Stop};
+use super::{batch_options, saved, shuffle, Base, Prepared, Stop};
 use super::{header, step};
 use crate::adapter;
 use crate::advice::{self, Flags};
-use crate::data::{held_out, BatchOptions, Batches, Cursor, Row};
+use crate::data::{held_out, BatchOptions, Batches, Row};
 use crate::eval;
-use crate::files::{ensure_writable, is_io, message, write_atomic};
+use crate::files::{ensure_writable, message};
 use crate::finite::Origin;
-use crate::metrics::{Metrics, Record, TrainReport, ValidReport, METRICS};
+use crate::metrics::{Metrics, RanksReport, Record, TrainReport, ValidReport, METRICS};
 use crate::objective::{MeanRewards, Objective};
-use crate::plot::{self, Curves};
 use crate::progress::{Live, Progress};
 use crate::random::Shuffle;
+use crate::ranks::{Cost, Ranks};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::tensorboard::{self, Events};
@@ -54,8 +56,8 @@ pub struct Outcome<M> {
     pub seconds: f64,
 }
 
-/// Trains until the last step, or until `stop` is set.
-pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>> {
+/// Trains until the last step, or until `stop` is set on any of the `ranks`.
+pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop, ranks: &Ranks) -> Result<Outcome<M>> {
     let started = Instant::now();
     let Prepared {
         settings,
@@ -66,8 +68,8 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         base,
     } = prepared;
     let options = batch_options(&settings, session.text.places());
-    let objective = Objective::of(&settings, &train.rows, session.dtype)?;
-    let mut step = step::of(&session.model, &settings, objective)?;
+    let objective = Objective::of(&settings, &train.rows, session.dtype)?.on(ranks);
+    let mut step = step::of(&session.model, &settings, objective, ranks)?;
     let layers = settings.layers_of(session.layers()?)?;
     let batches = match &saved {
         Some(s) => Batches::resume(&train.rows, options, s.progressed.cursor.clone())?,
@@ -76,7 +78,8 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     let mut adapter_config = adapter::config_json(&settings, layers)?;
     adapter_config["data_format"] = serde_json::to_value(train.format)?;
     let monitor = Monitor::new()?;
-    let server = settings.metrics_port.map(|port| monitor.serve(port));
+    let port = settings.metrics_port.filter(|_| ranks.is_writer());
+    let server = port.map(|port| monitor.serve(port));
     let server = server.transpose()?;
     stop.training(true);
     let mut run = Run {
@@ -85,10 +88,13 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         base,
         iteration: saved.as_ref().map_or(0, |s| s.progressed.iteration),
         targets: saved.as_ref().map_or(0, |s| s.progressed.trained_tokens),
-        metrics: Metrics::open(
-            &settings.adapter_path.join(METRICS),
-            saved.as_ref().map(|s| s.progressed.iteration),
-        )?,
+        metrics: match ranks.is_writer() {
+            true => Metrics::open(
+                &settings.adapter_path.join(METRICS),
+                saved.as_ref().map(|s| s.progressed.iteration),
+            )?,
+            false => Metrics::unwritten(),
+        },
         valid: valid
             .as_ref()
             .map(|v| v.rows.as_slice())
@@ -105,7 +111,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         ),
         settings: &settings,
         flags: Flags {
-            rows: batches.rows(),
+            rows: ranks.rows(batches.rows()),
             tokens: batches.widths().all().last().copied().unwrap_or(1),
             tokens_flag: "--max-seq-length",
             objective,
@@ -121,12 +127,14 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
             .unwrap_or_default(),
         early: false,
         rewards: MeanRewards::default(),
-        events: match settings.report_to.is_empty() {
+        events: match settings.report_to.is_empty() || !ranks.is_writer() {
             true => None,
             false => Some(Events::create(
                 &settings.adapter_path.join(tensorboard::FOLDER),
             )?),
         },
+        ranks,
+        cost: ranks.cost(&step)?,
     };
     let head = header::of(
         &session,
@@ -140,12 +148,18 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         run.progress.line(&format!("metrics: http://{at}/metrics"));
     }
     if let Some(mut saved) = saved {
-        step.restore(|name| saved.arrays.remove(name))?;
+        if ranks.is_writer() {
+            step.restore(|name| saved.arrays.remove(name))?;
+        }
+        ranks.share(&mut step)?;
     }
+    ranks.compare_states("the start", &step)?;
     run.check_memory(&mut step)?;
+    run.show_reduction();
+    ranks.busy(None);
     run.window.skip();
     let result = std::thread::scope(|scope| {
-        let mut batches = Ahead::new(scope, batches, objective)?;
+        let mut batches = Ahead::new(scope, batches, (objective, ranks))?;
         run.all(&mut step, &mut batches, stop)
     });
     stop.training(false);
@@ -196,6 +210,9 @@ struct Run<'a> {
     rewards: MeanRewards,
     /// The file of `--report-to`.
     events: Option<Events>,
+    ranks: &'a Ranks,
+    /// The reduction of a step's gradients over the ranks.
+    cost: Option<Cost>,
 }
 
 /// A started step with a loss that was not read yet.
@@ -234,7 +251,7 @@ impl Run<'_> {
         let mut pending: Option<Pending> = None;
         // The place after the last step, for a run that ends while the next one is prepared.
         let mut reached = batches.cursor().clone();
-        'steps: while self.iteration < s.iters && !stop.asked() {
+        'steps: while self.iteration < s.iters && !self.ranks.stops(stop, self.iteration)? {
             // If the run ends before the group is complete, the step takes the batches there are.
             let count = s.grad_accumulation_steps.min(s.iters - self.iteration);
             let mut group: Vec<Ready> = Vec::new();
@@ -418,6 +435,8 @@ impl Run<'_> {
         let now = self.window.report()?;
         let rewards = std::mem::take(&mut self.rewards).mean();
         let means = now.means;
+        let peak = now.peak as f64 / 1e9;
+        let peaks = self.ranks.gather("a report", &peak)?;
         let report = TrainReport {
             iteration: done.iteration,
             train_loss: means.loss,
@@ -425,11 +444,17 @@ impl Run<'_> {
             iterations_per_second: means.steps_per_second,
             tokens_per_second: means.targets_per_second,
             trained_tokens: self.targets,
-            peak_memory: now.peak as f64 / 1e9,
+            peak_memory: peak,
             active_memory: now.active as f64 / 1e9,
             gpu_utilization: now.gpu_utilization,
             reward_accuracy: rewards.map(|r| r.accuracy),
             reward_margin: rewards.map(|r| r.margin),
+            ranks: self.cost.map(|cost| RanksReport {
+                peak_memory: peaks,
+                reduced_bytes: cost.bytes,
+                buckets: cost.buckets,
+                reduce_ms: cost.ms,
+            }),
         };
         self.progress.train(&report);
         self.record(Record::Train(report))
@@ -459,6 +484,22 @@ impl Run<'_> {
         advice::check(step, &plan, self.flags)
     }
 
+    /// Shows the cost of the reduction of gradients, if there are other ranks.
+    fn show_reduction(&self) {
+        if let Some(cost) = self.cost {
+            self.progress.line(&format!(
+                "gradients of a step, summed over {} ranks: {:.2} MB in {} (alone {:.2} ms)",
+                self.ranks.size(),
+                cost.bytes as f64 / 1e6,
+                match cost.buckets {
+                    1 => "1 piece".to_owned(),
+                    n => format!("{n} pieces"),
+                },
+                cost.ms
+            ));
+        }
+    }
+
     /// The message that the last checkpoint is intact in spite of an error.
     fn intact(&self, iteration: u64) -> String {
         let folder = self.settings.adapter_path.display();
@@ -477,11 +518,18 @@ impl Run<'_> {
             return Ok(());
         }
         let start = Instant::now();
+        self.ranks.busy(Some("measuring"));
         let batches = held_out(self.valid, self.options, most, shuffle)?;
         let objective = self.flags.objective.measured();
-        let loss = eval::loss(model, &batches, objective, |done| {
+        let batches: Vec<_> = batches
+            .into_iter()
+            .map(|(rows, batch)| (rows, self.ranks.part(batch)))
+            .collect();
+        let own = eval::loss(model, &batches, objective, |done| {
             self.progress.measuring(done, batches.len())
         })?;
+        let loss = self.ranks.losses("the valid loss", own)?.outcome();
+        self.ranks.busy(None);
         let rewards = loss.and_then(|l| l.rewards);
         let Some(loss) = loss.map(|l| l.loss) else {
             let none = "no valid loss, because none of the batches measured has a target";
@@ -508,7 +556,7 @@ impl Run<'_> {
         self.progress.valid(&report);
         self.record(Record::Valid(report))?;
         let best = self.watch.see(iteration, loss, at_interval);
-        if best && self.settings.keep_best {
+        if best && self.settings.keep_best && self.ranks.is_writer() {
             let folder = self.settings.adapter_path.join(BEST);
             let saved = ensure_writable(&folder)
                 .and_then(|()| adapter::uniform(model.trainable(), &self.settings.lora))
@@ -526,78 +574,6 @@ impl Run<'_> {
             self.progress.line(&format!(
                 "step {iteration}: stopping early, because the valid loss has not fallen in {patience} evaluations"
             ));
-        }
-        Ok(())
-    }
-
-    /// Saves during the run, and returns false if the files cannot be written now. The adapter is still in memory, so
-    /// the run goes on: a disk that is full for a moment must not end it.
-    fn saves<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<bool> {
-        match self.save(step, cursor) {
-            Err(error) if is_io(&error) => {
-                self.progress.line(&format!(
-                    "step {}: not saved: {}; training goes on, and the next save tries again",
-                    self.iteration,
-                    message(&error)
-                ));
-                Ok(false)
-            }
-            other => other.map(|()| true),
-        }
-    }
-
-    /// The message if the last save fails, with the files that are intact.
-    fn lost(&self) -> String {
-        let folder = self.settings.adapter_path.display();
-        let left = match self.saved_at {
-            Some(at) => format!("the save of step {at} in {folder} is intact"),
-            None => "nothing was saved before".to_owned(),
-        };
-        format!("step {} could not be saved; {left}", self.iteration)
-    }
-
-    /// The adapter, the state to go on from, and the curve.
-    fn save<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<()> {
-        let folder = &self.settings.adapter_path;
-        let trained = adapter::uniform(step.model()?.trainable(), &self.settings.lora)?;
-        // The step before may have led here with a loss that was still a number.
-        if let Some(fault) = self.origin.fault_in(&trained)? {
-            return Err(anyhow!("the adapter cannot be saved: {fault}"))
-                .with_context(|| self.intact(self.iteration));
-        }
-        adapter::save(folder, &trained, &self.adapter_config)?;
-        if self.settings.save_total_limit != 0 {
-            let copies = (self.iteration, self.settings.save_total_limit);
-            adapter::save_numbered(folder, &trained, &self.adapter_config, copies)?;
-        }
-        let progressed = Progressed::new(
-            self.iteration,
-            self.targets,
-            cursor.clone(),
-            self.settings.clone(),
-            (self.data.clone(), self.base.clone(), self.watch),
-        );
-        saved::save(folder, &step.state(), &progressed)?;
-        claim::forget_old(folder);
-        self.saved_at = Some(self.iteration);
-        self.metrics.catch_up();
-        let curves = Curves {
-            name: "train".into(),
-            train: self.metrics.train_curve(),
-            valid: self.metrics.valid_curve(),
-        };
-        let s = self.settings;
-        let subtitle = format!(
-            "{} · {} · learning rate {}",
-            s.model,
-            s.data(),
-            s.learning_rate
-        );
-        if let Some(svg) = plot::svg(&[curves], &subtitle)? {
-            // The picture is drawn again at the next save. The adapter is on disk.
-            if let Err(e) = write_atomic(&folder.join(CURVE), svg.as_bytes()) {
-                self.progress.line(&format!("{e:#}"));
-            }
         }
         Ok(())
     }

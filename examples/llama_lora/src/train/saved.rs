@@ -15,6 +15,7 @@ use super::Base;
 use crate::checkpoint;
 use crate::data::{Cursor, Row, Split};
 use crate::fetch::hex;
+use crate::ranks::Ranks;
 use crate::settings::Settings;
 
 /// The file in the adapter's folder.
@@ -128,6 +129,17 @@ impl Saved {
             path.display(),
             folder.display()
         );
+        Ok(Saved { progressed, arrays })
+    }
+
+    /// The state that rank 0 reads. The other ranks get its arrays later, from rank 0's step.
+    pub fn of_writer(folder: &Path, ranks: &Ranks) -> Result<Saved> {
+        let mut arrays = HashMap::new();
+        let progressed = ranks.from_writer("the saved run", || {
+            let saved = Saved::read(folder)?;
+            arrays = saved.arrays;
+            Ok(saved.progressed)
+        })?;
         Ok(Saved { progressed, arrays })
     }
 

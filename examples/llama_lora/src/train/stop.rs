@@ -103,8 +103,23 @@ impl Stop {
 
     /// Asks the run to stop.
     pub fn ask(&self) {
-        let signal = signals::SIGTERM as usize;
+        self.ask_as(signals::SIGTERM as usize);
+    }
+
+    /// As [`Stop::ask`], because of a signal that another rank has got.
+    pub fn ask_as(&self, signal: usize) {
         self.0.asked.store(signal, Ordering::SeqCst);
+    }
+
+    /// The last signal that asked to stop, 0 if none did.
+    pub fn signal(&self) -> usize {
+        self.0.asked.load(Ordering::SeqCst)
+    }
+
+    /// Gives the folder up and ends the program at once, whatever its other threads do.
+    pub fn leave(&self, code: u8) -> ! {
+        drop(self.0.claim().take());
+        low_level::exit(code.into())
     }
 
     /// Returns true if the run should stop.

@@ -25,6 +25,17 @@ pub struct Curves {
     pub valid: Vec<Point>,
 }
 
+impl Curves {
+    /// Those of a run's reports.
+    pub fn of(name: String, metrics: &Metrics) -> Curves {
+        Curves {
+            name,
+            train: metrics.train_curve(),
+            valid: metrics.valid_curve(),
+        }
+    }
+}
+
 /// Losses that differ by more than this get an axis of powers.
 const WIDE: f64 = 30.0;
 /// Of runs, training and validation.
@@ -339,11 +350,7 @@ pub fn run(args: &PlotArgs) -> Result<()> {
             folder.display()
         );
         let metrics = Metrics::read(&path)?;
-        let curves = Curves {
-            name: folder.display().to_string(),
-            train: metrics.train_curve(),
-            valid: metrics.valid_curve(),
-        };
+        let curves = Curves::of(folder.display().to_string(), &metrics);
         let config: serde_json::Value =
             read_json(&folder.join(crate::adapter::CONFIG)).unwrap_or_default();
         let text = |key: &str| match &config[key] {

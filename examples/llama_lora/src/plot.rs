@@ -1,6 +1,6 @@
 //! Draws loss curves: an SVG for the adapter's folder, a page that compares runs, and a small curve for the terminal.
 //!
-//! Tests: unit tests below, `tests/plots.rs`.
+//! Tests: unit tests below, `tests/reporting.rs`.
 
 use anyhow::{anyhow, ensure, Context, Result};
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};

@@ -1,4 +1,4 @@
-//! What a step of training minimises, and the arrays that its batches have.
+//! The loss that a step of training minimises, and the arrays that its batches have.
 //!
 //! Tests: `tests/ways.rs`, `tests/preferences.rs`, `tests/packing.rs`.
 
@@ -129,7 +129,7 @@ impl Objective {
         Ok(values)
     }
 
-    /// What came of a step, from the outputs of its loss function.
+    /// The outcome of a step, from the outputs of its loss function.
     pub fn outcome(&self, values: &[Array]) -> Result<Outcome> {
         let number = |a: &Array| a.item::<f32>().map(f64::from);
         let mut outcome = Outcome {
@@ -212,7 +212,7 @@ impl Objective {
     }
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     /// The mean loss.

@@ -1,6 +1,6 @@
 //! Draws loss curves: an SVG for the adapter's folder, a page that compares runs, and a small curve for the terminal.
 //!
-//! Tests: unit tests below, `tests/plots.rs`.
+//! Tests: unit tests below, `tests/reporting.rs`.
 
 use anyhow::{anyhow, ensure, Context, Result};
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
@@ -23,6 +23,17 @@ pub struct Curves {
     pub train: Vec<Point>,
     /// Step and loss of each evaluation.
     pub valid: Vec<Point>,
+}
+
+impl Curves {
+    /// Those of a run's reports.
+    pub fn of(name: String, metrics: &Metrics) -> Curves {
+        Curves {
+            name,
+            train: metrics.train_curve(),
+            valid: metrics.valid_curve(),
+        }
+    }
 }
 
 /// Losses that differ by more than this get an axis of powers.
@@ -339,11 +350,7 @@ pub fn run(args: &PlotArgs) -> Result<()> {
             folder.display()
         );
         let metrics = Metrics::read(&path)?;
-        let curves = Curves {
-            name: folder.display().to_string(),
-            train: metrics.train_curve(),
-            valid: metrics.valid_curve(),
-        };
+        let curves = Curves::of(folder.display().to_string(), &metrics);
         let config: serde_json::Value =
             read_json(&folder.join(crate::adapter::CONFIG)).unwrap_or_default();
         let text = |key: &str| match &config[key] {

@@ -296,7 +296,7 @@ fn a_run_says_what_it_takes_and_stops_before_it_where_that_is_too_much() {
     let out = place.run(&format!("{TRAIN} --iters 1 -v"));
     let text = common::text(&out.stderr);
     assert!(text.contains("layers keep what they need"), "{text}");
-    // What comes next is what can be typed.
+    // The next commands can be typed as they are.
     let said = common::text(&out.stdout);
     for command in said
         .lines()

@@ -245,7 +245,7 @@ fn experts_are_packed_at_load() {
     let packed: Qwen3Moe = model::load(&config, weights.clone().into(), &options).unwrap();
     let made: HashMap<String, Array> = packed.parameters().into_iter().collect();
     let path = "model.layers.0.mlp.switch_mlp.up_proj";
-    // What MLX packs of the same numbers.
+    // The values that MLX packs of the same numbers.
     let theirs = packed::pack(&weights[&format!("{path}.weight")], affine(32, 4), None).unwrap();
     for (leaf, theirs) in [("weight", &theirs.weight), ("scales", &theirs.scales)] {
         let ours = &made[&format!("{path}.{leaf}")];

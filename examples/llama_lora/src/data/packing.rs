@@ -28,7 +28,7 @@ pub fn first_fit_decreasing(
     bins
 }
 
-/// What is left in each bin, in a tree of maxima, so that the first bin with enough room is found without a look at all.
+/// The room that is left in each bin, in a tree of maxima, so that the first bin with enough room is found without a look at all.
 struct Room {
     tree: Vec<usize>,
     leaves: usize,

@@ -60,7 +60,7 @@ pub struct HfConfig {
     pub revision: Option<String>,
 }
 
-/// What a run learns from: a folder, or data sets in its place.
+/// The data that a run learns from: a folder, or data sets in its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
     /// A folder, a name of the hub, or the data set inside the program.

@@ -498,7 +498,7 @@ impl Settings {
         Ok(())
     }
 
-    /// What the run learns from.
+    /// The data that the run learns from.
     pub fn data(&self) -> Data {
         Data {
             folder: self.data.clone(),

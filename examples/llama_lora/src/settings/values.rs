@@ -145,7 +145,7 @@ pub fn reporters<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Report
     all.collect::<Result<_, _>>().map(Some)
 }
 
-/// What is minimised.
+/// The loss that is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Loss {

@@ -199,7 +199,7 @@ pub(super) struct Mistaken {
     pub model: ModelDef,
     /// The methods, as far as their signatures are understood.
     pub methods: Vec<Method>,
-    /// What is right in the methods' bodies, by their names.
+    /// The parts that are right in the methods' bodies, by their names.
     pub graphs: Vec<(String, Graph)>,
     /// The checks of calls of other models, for rustc.
     checks: TokenStream,

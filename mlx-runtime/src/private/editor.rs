@@ -124,7 +124,7 @@ pub struct Argument;
 
 macro_rules! methods {
     ($($name:ident($($arg:ident),*);)*) => {
-        #[allow(unused_variables)]
+        #[allow(unused_variables, clippy::all)]
         impl<S, D> Tensor<S, D> {$(
             #[doc = concat!("[`", stringify!($name), "`](super::ops::", stringify!($name), ")")]
             pub fn $name(self, $($arg: Argument),*) -> Tensor {

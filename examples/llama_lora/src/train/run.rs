@@ -7,16 +7,16 @@ mod save;
 use std::time::Instant;
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use mlx_runtime::model::{Started, TrainOptions, TrainStep};
+use mlx_runtime::model::{Started, TrainStep};
 use mlx_runtime::monitor::Monitor;
 use mlx_runtime::optim;
 use mlx_runtime::{memory, Array};
 
 use super::ahead::{Ahead, Ready};
 use super::clock::Window;
-use super::header;
 use super::saved::Watch;
 use super::{batch_options, saved, shuffle, Base, Prepared, Stop};
+use super::{header, step};
 use crate::adapter;
 use crate::advice::{self, Flags};
 use crate::data::{held_out, BatchOptions, Batches, Row};
@@ -69,7 +69,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop, ranks: &Ranks) -> Re
     } = prepared;
     let options = batch_options(&settings, session.text.places());
     let objective = Objective::of(&settings, &train.rows, session.dtype)?.on(ranks);
-    let mut step = training_step(&session.model, &settings, (objective, ranks))?;
+    let mut step = step::of(&session.model, &settings, (objective, ranks))?;
     let layers = settings.layers_of(session.layers()?)?;
     let batches = match &saved {
         Some(s) => Batches::resume(&train.rows, options, s.progressed.cursor.clone())?,
@@ -179,22 +179,6 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop, ranks: &Ranks) -> Re
         metrics,
         seconds: started.elapsed().as_secs_f64(),
     })
-}
-
-fn training_step<M: CausalLm>(
-    model: &M,
-    settings: &Settings,
-    (objective, ranks): (Objective, &Ranks),
-) -> Result<TrainStep<M>> {
-    let optimizer = settings.build_optimizer();
-    let mut options = TrainOptions::default();
-    options.checkpoint = Some(settings.grad_checkpoint.into());
-    options.max_grad_norm = settings.max_grad_norm.map(|x| x as f32);
-    options.max_grad_value = settings.max_grad_value.map(|x| x as f32);
-    options.max_skipped_steps = Some(settings.max_skipped_steps);
-    options.group = ranks.group();
-    let loss = move |model: &M, batch: &[Array]| objective.loss(model, batch);
-    Ok(TrainStep::new(model.clone(), loss, optimizer, options)?)
 }
 
 struct Run<'a> {

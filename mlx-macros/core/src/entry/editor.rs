@@ -26,13 +26,13 @@ pub fn is_here() -> bool {
 /// A whole model, given as [`crate::expand`] gets it.
 pub fn expand(input: TokenStream) -> TokenStream {
     if nesting::check(&input).is_err() {
-        return crate::expand(input);
+        return model::expand(input);
     }
     // While the user types, nothing is said of what is there.
     let whole = typing::repaired(&input);
     let typing = typing::is_unwritten(&whole) || syn::parse2::<Input>(input.clone()).is_err();
     let Ok(Input(attr, item, methods)) = syn::parse2(whole) else {
-        return crate::expand(input);
+        return model::expand(input);
     };
     let (mut attr, mut item, mut impl_) = (attr, item, methods);
     let mut errors = model::parameters(&mut attr, &mut item, &mut impl_);
@@ -158,7 +158,7 @@ pub fn function(item: TokenStream, expand: impl Fn(TokenStream) -> TokenStream) 
 
 /// A struct or an impl with `#[mlx_model]`, and the sizes in the attributes of the struct again.
 pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
-    let out = crate::attribute(attr.clone(), item.clone());
+    let out = model::attribute(attr.clone(), item.clone());
     let Ok(item) = syn::parse2::<ItemStruct>(item) else {
         return out;
     };

@@ -152,9 +152,12 @@ struct Pass<'a> {
     free: Vec<String>,
     graph: &'a Graph,
     live: BTreeSet<Id>,
-    /// The programs of regions that were looked at, by members and outputs: growth comes by many from several sides.
-    known: RefCell<BTreeMap<(BTreeSet<Id>, Vec<Id>), Option<Rc<Programs>>>>,
+    /// The programs of regions that were looked at: growth comes by many from several sides.
+    known: RefCell<BTreeMap<Nodes, Option<Rc<Programs>>>>,
 }
+
+/// The members and the outputs of a region.
+type Nodes = (BTreeSet<Id>, Vec<Id>);
 
 impl<'a> Pass<'a> {
     fn new(model: &'a ModelDef, method: &Method, graph: &'a Graph) -> Self {

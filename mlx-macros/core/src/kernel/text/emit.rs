@@ -5,15 +5,45 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{argument_names, write, Argument, Target};
+use super::{write, Argument, Target, Text};
 use crate::kernel::ir::Program;
 use crate::syntax::dims::Dim;
 
-/// A program's text, an expression of the type `Option<Text>`. `names` are the sizes that the call gives.
-pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream {
-    let Some(text) = write(program, target) else {
-        return quote! { None };
-    };
+/// A program's texts for CUDA and Metal, expressions of the type `Option<Text>`, and statements before them. `names` are the
+/// sizes that the call gives.
+pub fn emit(program: &Program, names: &[String]) -> (TokenStream, [TokenStream; 2]) {
+    let texts = [Target::Cuda, Target::Metal].map(|target| write(program, target));
+    if let [Some(cuda), Some(metal)] = &texts {
+        // As a rule nothing but the words differs.
+        let other = Text {
+            header: cuda.header.clone(),
+            body: cuda.body.clone(),
+            ..metal.clone()
+        };
+        if other == *cuda {
+            let text = of(program, cuda, names);
+            let (header, body) = (&metal.header, &metal.body);
+            return (
+                quote! { const TEXT: __r::Text = #text; },
+                [
+                    quote! { Some(TEXT) },
+                    quote! { Some(__r::Text { header: #header, body: #body, ..TEXT }) },
+                ],
+            );
+        }
+    }
+    let each = texts.map(|text| match text {
+        Some(text) => {
+            let text = of(program, &text, names);
+            quote! { Some(#text) }
+        }
+        None => quote! { None },
+    });
+    (quote! {}, each)
+}
+
+/// A text as an expression.
+fn of(program: &Program, text: &Text, names: &[String]) -> TokenStream {
     let size = |dim: &Dim| {
         let terms = dim.terms().map(|(factors, c)| {
             let at = factors
@@ -23,8 +53,7 @@ pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream 
         });
         quote! { &[#(#terms),*] }
     };
-    let words = argument_names(program, &text);
-    let numbers = text.numbers.iter().zip(words).map(|(number, word)| {
+    let numbers = text.numbers.iter().map(|(number, word)| {
         let number = match number {
             Argument::Rows => quote! { __r::Argument::Rows },
             Argument::RowsEach => quote! { __r::Argument::RowsEach },
@@ -49,7 +78,7 @@ pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream 
     let (sums, together) = (text.sums, text.together);
     let (inputs, outputs) = (&text.inputs, &text.outputs);
     quote! {
-        Some(__r::Text {
+        __r::Text {
             name: #name,
             header: #header,
             body: #body,
@@ -61,6 +90,6 @@ pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream 
             turns: &[#(#turns),*],
             sums: #sums,
             together: #together,
-        })
+        }
     }
 }

@@ -53,6 +53,16 @@ impl Writer<'_> {
             lines.push("}".into());
         }
         lines.extend(after);
+        let numbers = numbers.into_iter().map(|n| {
+            let word = match &n {
+                Argument::Rows => "rows".to_string(),
+                Argument::RowsEach => "rows_each".to_string(),
+                Argument::Size(name) => self.names.dim(name),
+                Argument::Number(i) => format!("{}_bits", self.numbers[*i]),
+            };
+            (n, word)
+        });
+        let numbers = numbers.collect();
         let constants = self.constants.iter().cloned();
         let constants: Vec<_> = constants.map(|n| (n.clone(), self.names.dim(&n))).collect();
         let lines = without_repeated_conditions(without_unused(lines));

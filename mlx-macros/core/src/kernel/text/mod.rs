@@ -22,7 +22,6 @@ mod writer;
 pub use emit::emit;
 pub use writer::write;
 
-use super::ir::Program;
 use crate::syntax::dims::Dim;
 
 /// A program's text in one dialect.
@@ -38,8 +37,8 @@ pub struct Text {
     pub outputs: Vec<String>,
     /// The sizes that the host declares as `constexpr int`: the name of each in the program, and in the text.
     pub constants: Vec<(String, String)>,
-    /// The numbers of a launch, each 32 bits.
-    pub numbers: Vec<Argument>,
+    /// The numbers of a launch, each 32 bits, with their names as arguments of CUDA's function.
+    pub numbers: Vec<(Argument, String)>,
     /// The widths of the loops over columns. `PACK` divides each of them.
     pub widths: Vec<Dim>,
     /// Names of packs of columns that a thread has, each at least the quotient of its width by the columns of all threads:
@@ -67,13 +66,8 @@ pub enum Argument {
 /// A dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// For NVRTC. The numbers are arguments after the arrays, named as in [`argument_names`].
+    /// For NVRTC. The numbers are arguments after the arrays.
     Cuda,
     /// For `mx.fast.metal_kernel`. The numbers are one more input, the int32 array `numbers`.
     Metal,
-}
-
-/// The names of the scalar arguments of CUDA's text.
-pub fn argument_names(program: &Program, text: &Text) -> Vec<String> {
-    writer::argument_names(program, text)
 }

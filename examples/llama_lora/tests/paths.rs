@@ -198,6 +198,12 @@ const PATHS: &[PathOf] = &[
 
 /// Arguments that name no file, by clap's names.
 const NO_PATHS: &[&str] = &[
+    "backend",
+    "command",
+    "link",
+    "processes",
+    "ranks",
+    "timeout",
     "beta",
     "decay_matrices_only",
     "lora_alpha",

@@ -88,11 +88,7 @@ impl Run<'_> {
         claim::forget_old(folder);
         self.saved_at = Some(self.iteration);
         self.metrics.catch_up();
-        let curves = Curves {
-            name: "train".into(),
-            train: self.metrics.train_curve(),
-            valid: self.metrics.valid_curve(),
-        };
+        let curves = Curves::of("train".into(), &self.metrics);
         let s = self.settings;
         let subtitle = format!(
             "{} · {} · learning rate {}",

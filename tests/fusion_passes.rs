@@ -130,7 +130,6 @@ block!(NoSwiglu, except(swiglu));
 block!(NoGeglu, except(geglu));
 block!(NoAttention, except(attention));
 block!(NoProjections, except(projections));
-block!(NoResidualNorm, except(residual_norm));
 block!(NoLora, except(lora));
 block!(NoDequantize, except(dequantize));
 block!(NoKernels, except(kernels));
@@ -255,9 +254,6 @@ fn passes_change_what_runs() -> Result<()> {
     ] {
         assert!(all < without, "{name}: {all} with it, {without} without");
     }
-    // Without its pass, a sum and its norm are a region.
-    let region = kernels::<NoResidualNorm>(Setup::Whole)?;
-    assert_eq!(all, region, "residual_norm");
     // A gated unit that no pass knows is a kernel, too.
     let (with, without) = (
         kernels::<NoKernels>(Setup::Whole)?,
@@ -345,7 +341,6 @@ tests! {
     geglu: NoGeglu,
     attention: NoAttention,
     projections: NoProjections,
-    residual_norm: NoResidualNorm,
     lora: NoLora,
     dequantize: NoDequantize,
     kernels_of_regions: NoKernels,

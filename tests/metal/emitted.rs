@@ -29,15 +29,15 @@ fn size(dim: &Dim, names: &[String]) -> &'static [(i64, &'static [usize])] {
 /// The text as the macros emit it.
 pub fn emitted(program: &Program, target: Target, names: &[String]) -> Option<Text> {
     let made = text::write(program, target)?;
-    let arguments = text::argument_names(program, &made);
     let argument = |a: &text::Argument| match a {
         text::Argument::Rows => Argument::Rows,
         text::Argument::RowsEach => Argument::RowsEach,
         text::Argument::Size(name) => Argument::Size(size(&Dim::name(name), names)),
         text::Argument::Number(i) => Argument::Number(*i),
     };
-    let numbers = made.numbers.iter().map(argument);
-    let numbers: Vec<_> = numbers.zip(leaked(arguments).iter().copied()).collect();
+    let numbers = made.numbers.iter();
+    let numbers = numbers.map(|(a, word)| (argument(a), &*word.clone().leak()));
+    let numbers: Vec<(Argument, &'static str)> = numbers.collect();
     let constants = made.constants.into_iter();
     let constants = constants.map(|(name, word)| (&*word.leak(), size(&Dim::name(&name), names)));
     let constants: Vec<(&'static str, _)> = constants.collect();
@@ -56,5 +56,6 @@ pub fn emitted(program: &Program, target: Target, names: &[String]) -> Option<Te
         widths: widths.leak(),
         turns: turns.leak(),
         sums: made.sums,
+        together: made.together,
     })
 }

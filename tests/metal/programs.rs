@@ -93,24 +93,31 @@ thread_local! {
 }
 
 /// A layout that suits the widths: not only the one that the host would choose.
-fn layout(random: &mut Random, rows: i32, widths: &[i32], sums: bool) -> Layout {
+fn layout(random: &mut Random, rows: i32, widths: &[i32], text: &Text) -> Layout {
     let mut pack = *random.pick(&[1, 2, 4, 8]);
     while widths.iter().any(|w| w % pack != 0) {
         pack /= 2;
     }
-    let lanes = *random.pick(&[1, 2, 4, 8, 16, 32, 32, 64, 64, 128]);
-    let threads = if lanes > 32 {
-        lanes
-    } else {
-        *random.pick(&[32, 64])
+    let spread = !text.together && random.one_in(3);
+    let lanes = match spread {
+        true => *random.pick(&[64, 96, 192]),
+        false => *random.pick(&[1, 2, 4, 8, 16, 32, 32, 64, 64, 128]),
     };
-    let rows_each = if sums { 1 + random.below(4) as i32 } else { 1 };
+    let threads = match lanes > 32 && !spread {
+        true => lanes,
+        false => *random.pick(&[32, 64]),
+    };
+    let rows_each = if text.sums {
+        1 + random.below(4) as i32
+    } else {
+        1
+    };
     let workers = (rows - 1) / rows_each + 1;
     Layout {
         lanes,
         pack,
         threads,
-        groups: (workers - 1) / (threads / lanes) + 1,
+        groups: (workers * lanes - 1) / threads + 1,
         workers,
         rows_each,
     }
@@ -214,7 +221,7 @@ impl Launch {
             rows = (all / values[width]) as i32;
         }
         let widths: Vec<i32> = text.widths.iter().map(|w| value(w, &values)).collect();
-        let layout = layout(&mut random, rows, &widths, text.sums);
+        let layout = layout(&mut random, rows, &widths, &text);
         let mut launch = Launch {
             target: Target::Metal,
             kernel: wrap::Kernel {

@@ -73,10 +73,15 @@ def main():
             # Batches of about the same number of real tokens.
             buckets = max(1, 4 * a.longest // a.mean)
             out["buckets"] = train(a, place, "buckets", data, *common, "--batch-size", buckets, "--iters", a.iters)
+            out["buckets_of_4"] = train(a, place, "few", data, *common, "--batch-size", 4, "--iters", 2 * a.iters)
             out["packing"] = train(a, place, "packed", data, *common, "--batch-size", 4, "--iters", a.iters, "--packing")
             if "failed" not in out["buckets"] and "failed" not in out["packing"]:
                 ratio = out["packing"]["tokens_per_second"] / out["buckets"]["tokens_per_second"]
                 out["packing_over_buckets"] = ratio
+            if "failed" not in out["buckets_of_4"] and "failed" not in out["packing"]:
+                # With the same --batch-size.
+                few = out["buckets_of_4"]["tokens_per_second"]
+                out["packing_over_buckets_of_4"] = out["packing"]["tokens_per_second"] / few
         if a.only != "packing":
             half, rows = 512, 4
             single = [{"text": text(half, rng)} for _ in range(64)]

@@ -218,6 +218,7 @@ impl Adapter {
             .fine_tune_type
             .parse()
             .map_err(anyhow::Error::msg)?;
+        self.check_tables(sizes)?;
         self.reorder(sizes)?;
         let n = self.config.num_layers;
         let layers = i32::try_from(sizes.num_hidden_layers)?;
@@ -274,6 +275,18 @@ impl Adapter {
             "the adapter {} does not fit this model (it was trained on {trained_on}):",
             self.file.display()
         )
+    }
+
+    /// Refuses an adapter of PEFT for the table of tokens, if the model's head is tied to the table: there the adapter acts
+    /// on both, and in PEFT on the table alone.
+    pub fn check_tables(&self, sizes: &Config) -> Result<()> {
+        let table = || self.weights.keys().any(|name| peft::is_tables(name));
+        ensure!(
+            self.format() != AdapterFormat::Peft || !sizes.tie_word_embeddings || !table(),
+            "unsupported adapter in {}: PEFT adapts the table of tokens alone, and the model ties its head to the table: merge it with PEFT",
+            self.file.display()
+        );
+        Ok(())
     }
 
     /// Its tensors by name, with the rows of queries and keys in Hugging Face's order.

@@ -29,7 +29,11 @@ pub fn run(args: &AdapterArgs) -> Result<()> {
             overwrite,
         } => {
             check_target(save_path, *overwrite)?;
-            let (config, arrays) = parts(Adapter::read(adapter)?)?;
+            let from = Adapter::read(adapter)?;
+            if from.format() != *to && from.tensors().keys().any(|n| peft::is_tables(n)) {
+                output::note("in a model that ties its head to the table of tokens, PEFT's adapter of the table leaves the head alone, and mlx-lm's does not");
+            }
+            let (config, arrays) = parts(from)?;
             save(save_path, *to, &config, arrays)?;
             output::result(format!(
                 "wrote {}: an adapter as {to} has it\n",

@@ -15,7 +15,7 @@ use crate::generate::{prompt_ids, Generated, Reader, Writing};
 use crate::output::{self, note};
 use crate::sample::Sampling;
 use crate::session::{Opened, Session};
-use crate::settings::{bounds, Packing};
+use crate::settings::bounds;
 
 impl WritingArgs {
     /// How an answer is written.
@@ -101,11 +101,7 @@ pub fn generate(args: &GenerateArgs) -> Result<()> {
             .context("cannot read the prompt from stdin")?,
         text => text.to_owned(),
     };
-    let opened = Opened::new(
-        args.model.as_deref(),
-        args.adapter_path.as_deref(),
-        Packing::of(&args.packing)?,
-    )?;
+    let opened = Opened::of(&args.used)?;
     let generate = Generate {
         opened,
         args,

@@ -18,7 +18,6 @@ use crate::files::{decode, read_json, write_atomic, TEXT_LIMIT};
 use crate::generate::{Reader, Writing};
 use crate::output::{self, note};
 use crate::session::{Opened, Session};
-use crate::settings::Packing;
 
 const HELP: &str = "\
 /reset         forget the conversation
@@ -36,11 +35,7 @@ pub fn run(args: &ChatArgs) -> Result<()> {
         Some(file) => loaded(file)?,
     };
     let _runtime = args.runtime.set_up()?;
-    let opened = Opened::new(
-        args.model.as_deref(),
-        args.adapter_path.as_deref(),
-        Packing::of(&args.packing)?,
-    )?;
+    let opened = Opened::of(&args.used)?;
     mlx_models::dispatch(
         opened.family(),
         Chat {

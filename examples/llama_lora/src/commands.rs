@@ -7,7 +7,7 @@ use mlx_models::{CausalLm, Visitor};
 
 use crate::ask::Asked;
 use crate::checkpoint::{self, Checkpoint};
-use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, TrainArgs};
+use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, TrainArgs, UsedArgs};
 use crate::data::{held_out, BatchOptions, Data, Limit};
 use crate::demo;
 use crate::eval::{self, Score};
@@ -16,7 +16,7 @@ use crate::output::{self, note, say, Quiet};
 use crate::progress::{clock, Counter, Spinner};
 use crate::random::Shuffle;
 use crate::session::{Opened, Session};
-use crate::settings::{bounds, FileSettings, Measured, Packing, Settings, DEFAULT_BUCKETS};
+use crate::settings::{bounds, FileSettings, Measured, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
 use crate::{plot, tensorboard};
 
@@ -58,11 +58,13 @@ fn lora(args: &TrainArgs) -> Result<()> {
         note("--test-batches has no effect, because every row of the test split is measured");
     }
     eval(&EvalArgs {
-        model: args.model.clone().or(file.model),
-        packing: args.packing.clone(),
+        used: UsedArgs {
+            model: args.model.clone().or(file.model),
+            packing: args.packing.clone(),
+            // As for mlx-lm, the bare model is measured if there is no adapter.
+            adapter_path: folder.exists().then_some(folder),
+        },
         data: args.data.clone().or(file.data),
-        // As for mlx-lm, the bare model is measured if there is no adapter.
-        adapter_path: folder.exists().then_some(folder),
         split: "test".into(),
         batch_size: args.batch_size.or(file.batch_size).unwrap_or(4),
         max_seq_length: args.max_seq_length.or(file.max_seq_length),
@@ -282,11 +284,7 @@ fn eval(args: &EvalArgs) -> Result<()> {
     if let Some(longest) = args.max_seq_length {
         bounds::flag("max_seq_length", longest)?;
     }
-    let opened = Opened::new(
-        args.model.as_deref(),
-        args.adapter_path.as_deref(),
-        Packing::of(&args.packing)?,
-    )?;
+    let opened = Opened::of(&args.used)?;
     mlx_models::dispatch(opened.family(), Eval { opened, args })
 }
 

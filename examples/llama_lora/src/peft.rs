@@ -251,6 +251,12 @@ pub fn is_table(path: &str) -> bool {
     matches!(last, "embed_tokens" | "wte")
 }
 
+/// True if the tensor `name` belongs to the adapter of a table of tokens.
+pub fn is_tables(name: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(path, _)| is_table(path))
+}
+
 /// The path of the matrix and the half, of a name such as `base_model.model.lm_head.lora_A.weight`; PEFT once put its
 /// own name of the adapter before the last word.
 fn place(name: &str) -> Option<(&str, &str)> {

@@ -32,7 +32,7 @@ pub struct Live {
     pub memory: u64,
 }
 
-const BAR: &str = "{bar:24} {pos}/{len} {msg}";
+const BAR: &str = "{bar:24} {pos}/{len} {wide_msg}";
 
 impl Progress {
     /// A display of `total` steps, of which `done` are done.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::{ensure, Context, Result};
-use mlx_models::{CausalLm, Config, Visitor};
+use mlx_models::{CausalLm, Visitor};
 use mlx_runtime::{io, memory, ops, transforms, Array, Dtype};
 use sha2::{Digest, Sha256};
 
@@ -21,15 +21,20 @@ use crate::train::Base;
 /// The name of the values in a file.
 const VALUES: &str = "log_probabilities";
 
-/// Fills in the reference of every pair of `splits`, by `session`'s model, adapter included, or by `other`.
+/// Fills in the reference of every pair of `splits`, by `session`'s model, adapter included, or by `other`. A model that
+/// computes what `base` does is known by it.
 pub fn fill<M: CausalLm>(
     session: &Session<M>,
-    other: Option<&str>,
+    (base, other): (Option<&Base>, Option<&str>),
     splits: &mut [&mut Split],
     options: BatchOptions,
 ) -> Result<()> {
     let Some(name) = other else {
-        let of = |rows: &mut [Row]| fill_rows(&session.model, &session.config, rows, options);
+        let of = match base {
+            Some(base) => base.clone(),
+            None => Base::of(&session.model, &session.config)?,
+        };
+        let of = |rows: &mut [Row]| fill_rows(&session.model, &of, rows, options);
         return splits.iter_mut().try_for_each(|s| of(&mut s.rows));
     };
     let opened = Opened::new(Some(name), None, None)
@@ -57,7 +62,8 @@ pub fn fill<M: CausalLm>(
                 sizes[1],
                 sizes[0]
             );
-            let of = |rows: &mut [Row]| fill_rows(&other.model, &other.config, rows, self.options);
+            let base = Base::of(&other.model, &other.config)?;
+            let of = |rows: &mut [Row]| fill_rows(&other.model, &base, rows, self.options);
             self.splits.iter_mut().try_for_each(|s| of(&mut s.rows))
         }
     }
@@ -78,11 +84,11 @@ pub fn fill<M: CausalLm>(
 /// Takes the values of `rows` from the cache, or computes them and keeps them there.
 fn fill_rows<M: CausalLm>(
     model: &M,
-    config: &Config,
+    base: &Base,
     rows: &mut [Row],
     options: BatchOptions,
 ) -> Result<()> {
-    let path = file(model, config, rows)?;
+    let path = file(base, rows)?;
     let kept = path.exists().then(|| io::load_safetensors(&path));
     let kept = kept.and_then(|read| read.ok()?.0.remove(VALUES));
     let shape = [i32::try_from(rows.len())?, 2];
@@ -151,10 +157,10 @@ fn computed<M: CausalLm>(model: &M, rows: &[Row], options: BatchOptions) -> Resu
     Ok(values)
 }
 
-/// The file of the values of these rows by this model.
-fn file<M: CausalLm>(model: &M, config: &Config, rows: &[Row]) -> Result<PathBuf> {
+/// The file of the values of these rows by a model.
+fn file(base: &Base, rows: &[Row]) -> Result<PathBuf> {
     let mut hash = Sha256::new();
-    hash.update(serde_json::to_string(&Base::of(model, config)?)?);
+    hash.update(serde_json::to_string(base)?);
     hash.update(crate::train::fingerprint(rows));
     let name = format!("{}.safetensors", &hex(&hash.finalize())[..32]);
     Ok(cache_folder()?.join("reference").join(name))

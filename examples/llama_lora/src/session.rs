@@ -14,7 +14,7 @@ use mlx_runtime::{memory, Array, Dtype, ErrorKind, Runtime};
 use crate::adapter::Adapter;
 use crate::advice;
 use crate::checkpoint::{self, Checkpoint};
-use crate::cli::RuntimeArgs;
+use crate::cli::{RuntimeArgs, UsedArgs};
 use crate::finite::Origin;
 use crate::output;
 use crate::settings::{OfRun, Packing, DEFAULT_MODEL};
@@ -163,6 +163,15 @@ impl Opened {
             name,
             adapter,
         })
+    }
+
+    /// As the flags of a command say.
+    pub fn of(args: &UsedArgs) -> Result<Opened> {
+        Opened::new(
+            args.model.as_deref(),
+            args.adapter_path.as_deref(),
+            Packing::of(&args.packing)?,
+        )
     }
 
     /// The settings of the adapter's run, if there is an adapter.

@@ -231,7 +231,7 @@ fn ranks_and_scales_may_differ_by_layer() {
         .zip(scales)
         .map(|(pair, scale)| {
             let product = ops::matmul(&pair[0].1, &pair[1].1).unwrap();
-            let scaled = ops::multiply(&product, &Array::scalar(scale).unwrap()).unwrap();
+            let scaled = ops::multiply(&product, Array::scalar(scale).unwrap()).unwrap();
             ops::transpose(&scaled, &[1, 0]).unwrap()
         })
         .collect();
@@ -266,7 +266,7 @@ fn layers_that_cannot_be_adapted_are_refused() {
         "rope_theta": 1e4, "num_local_experts": 2, "num_experts_per_tok": 1, "max_position_embeddings": 64
     });
     let sizes = Arc::new(Config::parse(&config_of_experts.to_string()).unwrap());
-    let mut experts: Mixtral = init(&sizes, &random::key(0).unwrap(), Dtype::Float32).unwrap();
+    let mut experts: Mixtral = init(&sizes, random::key(0).unwrap(), Dtype::Float32).unwrap();
     let mut lora = config(&["switch_mlp.down_proj"]);
     add_lora(&mut experts, &lora, &random::key(0).unwrap()).unwrap();
     lora.dora = true;

@@ -37,6 +37,14 @@ impl Hub {
             files.insert(name, std::fs::read(path).unwrap());
         }
         files.insert("pytorch_model.bin".into(), vec![0; 10]);
+        for (name, split) in [
+            ("train", "train"),
+            ("validation", "valid"),
+            ("test", "test"),
+        ] {
+            let rows = std::fs::read(place.path(&format!("data/{split}.jsonl"))).unwrap();
+            files.insert(format!("data/{name}.jsonl"), rows);
+        }
         let hub = Hub {
             files: Arc::new(files),
             asked: Arc::default(),
@@ -105,12 +113,20 @@ impl Hub {
         if path == "/api/models/org/tiny/revision/main"
             || path == "/api/models/org/tiny/revision/v2"
         {
-            let names = self.files.keys().map(|f| json!({"rfilename": f}));
+            let own = self.files.keys().filter(|f| !f.starts_with("data/"));
+            let names = own.map(|f| json!({"rfilename": f}));
+            let info = json!({"sha": COMMIT, "siblings": names.collect::<Vec<_>>()});
+            return plain(out, "200 OK", &info.to_string());
+        }
+        if path == "/api/datasets/org/rows/revision/main" {
+            let own = self.files.keys().filter(|f| f.starts_with("data/"));
+            let names = own.map(|f| json!({"rfilename": f}));
             let info = json!({"sha": COMMIT, "siblings": names.collect::<Vec<_>>()});
             return plain(out, "200 OK", &info.to_string());
         }
         let file = path
             .strip_prefix("/org/tiny/resolve/")
+            .or(path.strip_prefix("/datasets/org/rows/resolve/"))
             .and_then(|p| p.split_once('/'));
         let Some(body) = file.and_then(|(_, name)| self.files.get(name)) else {
             return plain(out, "404 Not Found", "");
@@ -127,7 +143,7 @@ impl Hub {
         let part = &body[from.min(to)..to];
         let head = format!(
             "HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\ncontent-range: bytes {from}-{}/{}\r\netag: \"{}\"\r\nx-repo-commit: {COMMIT}\r\n\r\n",
-            part.len(), to - 1, body.len(), file.unwrap().1.replace('.', "-")
+            part.len(), to - 1, body.len(), file.unwrap().1.replace(['.', '/'], "-")
         );
         out.write_all(head.as_bytes()).unwrap();
         if path.ends_with(".safetensors")
@@ -249,6 +265,37 @@ fn a_model_is_fetched_once_and_kept_where_python_keeps_it() {
         1
     )
     .contains("config.json"));
+}
+
+#[test]
+fn data_sets_of_the_hub_are_read_by_split() {
+    let place = Place::new();
+    let (hub, address) = Hub::start(&place, false, None);
+    let run = |data: &str, address: &str| {
+        let run = common::TRAIN.replace("--data data", data);
+        let out = command(&place, address, &run).output().unwrap();
+        assert!(out.status.success(), "{data}: {}", text(&out.stderr));
+        let metrics = std::fs::read_to_string(place.path("adapters/metrics.jsonl")).unwrap();
+        let losses = metrics.lines().filter_map(|line| {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            record["train_loss"].as_f64()
+        });
+        losses.collect::<Vec<f64>>()
+    };
+    let wanted = run("--data data", &address);
+    assert!(hub.asked().is_empty());
+    assert_eq!(run("--data org/rows", &address), wanted);
+    assert!(hub.asked().len() > 3);
+    place.write(
+        "c.yaml",
+        "hf_dataset: {path: org/rows, train_split: train, valid_split: validation, config: {data_dir: data}}\n",
+    );
+    assert_eq!(run("-c c.yaml", &address), wanted);
+    // Once it is there, the hub may be away.
+    assert_eq!(run("--data org/rows", "http://127.0.0.1:9"), wanted);
+    let run = common::TRAIN.replace("--data data", "--data org/nothing");
+    let said = message(&command(&place, &address, &run).output().unwrap(), 1);
+    assert!(said.contains("no data set org/nothing"), "{said}");
 }
 
 #[test]

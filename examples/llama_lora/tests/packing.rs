@@ -44,7 +44,7 @@ impl Visitor for Family {
 
     fn visit<M: CausalLm>(self) {
         let family = self.0.family;
-        let model: M = init(&self.0.into(), &random::key(3).unwrap(), Dtype::Float32).unwrap();
+        let model: M = init(&self.0.into(), random::key(3).unwrap(), Dtype::Float32).unwrap();
         // Three texts in a row of 16 inputs, one of which is padding.
         let lengths = [6usize, 3, 6];
         let mut packed = [vec![0i32; 16], vec![0; 16], vec![0; 16]];

@@ -183,6 +183,9 @@ fn the_reference_is_computed_once() {
     };
     assert!(!run(""));
     assert!(run("--learning-rate 1e-3 --adapter-path b"));
+    assert!(run(
+        "--lora-rank 3 --seed 9 --fine-tune-type dora --adapter-path b"
+    ));
     // Of each split of each model there is one file.
     let files = || {
         std::fs::read_dir(place.path("cache/reference"))
@@ -216,6 +219,10 @@ fn the_reference_is_computed_once() {
     place.ok(&format!(
         "{RUN} --loss dpo --resume-adapter-file adapters --adapter-path e"
     ));
+    place.ok("train --resume --adapter-path e --iters 7");
+    std::fs::rename(place.path("adapters"), place.path("moved")).unwrap();
+    let said = place.fails("train --resume --adapter-path e --iters 8");
+    assert!(said.contains("began with is gone"), "{said}");
     let first = &curve(&place, "e")[0];
     assert!(
         (first["val_loss"].as_f64().unwrap() - std::f64::consts::LN_2).abs() < 1e-6,

@@ -188,6 +188,37 @@ fn adapters_of_every_kind_are_saved_loaded_and_fused() {
 }
 
 #[test]
+fn an_adapter_of_pefts_for_a_tied_table_is_refused() {
+    let place = Place::new();
+    place.train("--lora-keys embed_tokens");
+    let out = place.run("adapter convert adapters --to peft --save-path peft");
+    assert!(
+        text(&out.stderr).contains("leaves the head alone"),
+        "{}",
+        text(&out.stderr)
+    );
+    let file = place.path("model/config.json");
+    let tied = std::fs::read_to_string(&file).unwrap().replace(
+        "\"tie_word_embeddings\":false",
+        "\"tie_word_embeddings\":true",
+    );
+    std::fs::write(&file, tied).unwrap();
+    let weights = place.path("model/model.safetensors");
+    let (mut arrays, _) = io::load_safetensors(&weights).unwrap();
+    arrays.remove("lm_head.weight");
+    let arrays: Vec<(String, Array)> = arrays.into_iter().collect();
+    io::save_safetensors(&weights, &arrays, &std::collections::HashMap::new()).unwrap();
+    place.ok("generate --model model --adapter-path adapters --prompt x -m 2");
+    for command in [
+        "generate --model model --adapter-path peft --prompt x",
+        "fuse --model model --adapter-path peft",
+    ] {
+        let said = place.fails(command);
+        assert!(said.contains("adapts the table of tokens alone"), "{said}");
+    }
+}
+
+#[test]
 fn epochs_are_passes_over_the_rows() {
     let place = Place::new();
     // 12 rows in batches of 2.

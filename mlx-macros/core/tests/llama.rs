@@ -71,7 +71,7 @@ fn fusions_fire() {
     assert!(text("Attention").contains("rope_attention"));
     assert_eq!(text("Attention").matches("joined 0").count(), 3);
     assert_eq!(text("Mlp").matches("joined 0").count(), 2);
-    assert!(text("Block").contains("add(%0, %3) with %5"));
+    assert!(text("Block").contains("kernel add_rms_norm(%0, %3, %5)"));
     assert!(text("Mlp").contains("swiglu") && !text("Mlp").contains("silu"));
 }
 
@@ -120,8 +120,8 @@ fn saved_values_are_polynomials() {
             format!("down_proj: {ffn}")
         ]
     );
-    // Both norms' inputs; the sub-models count their own.
-    assert_eq!(saved("Block").values.to_string(), format!("2*{x}"));
+    // Both norms' inputs, and a number of each row of the sum; the sub-models count their own.
+    assert_eq!(saved("Block").values.to_string(), format!("B*L + 2*{x}"));
     assert_eq!(saved("Block").calls.len(), 2);
 }
 

@@ -19,7 +19,6 @@ macro_rules! table {
 table! {
     "abs" => [mlx_abs] or [];
     "add" => [mlx_add] or [];
-    "add_rms_norm" => [mlx_add, mlx_fast_rms_norm] or [mlxrs_rows_apply];
     "addmm" => [mlx_addmm] or [];
     "all" => [mlx_all | mlx_all_axes | mlx_all_axis] or [];
     "any" => [mlx_any | mlx_any_axes | mlx_any_axis] or [];

@@ -171,17 +171,19 @@ pub(crate) fn computed(x: &Array) -> Result<Computed> {
     Ok(Computed {
         fused: on_cpu(x),
         kernels: takes_rows(x.dtype()),
-        tiled: trains_in_tiles()?,
+        tiled: attends_with_cuda()?,
     })
 }
 
-/// Returns true if MLX computes attention in tiles also while it trains, so that nothing has all scores at once: with CUDA. On
-/// Metal MLX composes it of other operations then (`ScaledDotProductAttention::use_fallback`,
-/// mlx/backend/metal/scaled_dot_product_attention.cpp).
+/// Returns true if MLX computes attention with CUDA.
+///
+/// It then works in tiles also while it trains, so that nothing has all scores at once. On Metal MLX composes it of other
+/// operations then (`ScaledDotProductAttention::use_fallback`, mlx/backend/metal/scaled_dot_product_attention.cpp). And it gives
+/// wrong gradients for views, such as the parts of one joined product: heads must lie whole in memory.
 ///
 /// # Errors
 /// As [`is_on_gpu`].
-pub(crate) fn trains_in_tiles() -> Result<bool> {
+pub(crate) fn attends_with_cuda() -> Result<bool> {
     Ok(is_cuda() && is_on_gpu()?)
 }
 
@@ -189,15 +191,6 @@ pub(crate) fn trains_in_tiles() -> Result<bool> {
 /// where the next operation wants it.
 pub(crate) fn splits_products(x: &Array) -> bool {
     on_cpu(x)
-}
-
-/// Returns true if rotations and attention need heads that lie whole in memory: MLX's CUDA backend gives wrong gradients for
-/// views, such as the parts of one joined product.
-///
-/// # Errors
-/// As [`is_on_gpu`].
-pub(crate) fn copies_heads() -> Result<bool> {
-    Ok(is_cuda() && is_on_gpu()?)
 }
 
 /// Returns true if MLX frees cached buffers from its memory limit on, rather than from the machine's memory on: a limit that

@@ -3,7 +3,7 @@
 //! Tests: `mlx-models --test language`.
 
 use super::linear::Joined;
-use super::{KvCache, Rope};
+use super::{KvCache, Rope, Segments};
 use crate::__private::ops::{scaled_dot_product_attention, Mask};
 use crate::kernels::attention::{self, causal, joined_heads, Heads, Turn};
 use crate::{context, ops, Array, Error, ErrorKind, Result};
@@ -94,8 +94,7 @@ pub fn joined_attention(
         x.dim(-2)
             .is_ok_and(|length| window.is_none_or(|n| n >= length))
     };
-    let packed = context::segments().is_some();
-    if rope.only_rotates(head_dim) && !cache.is_on() && !packed && seen(joined.input()) {
+    if rope.only_rotates(head_dim) && !cache.is_on() && seen(joined.input()) {
         let own = scale.unwrap_or_else(|| 1.0 / (head_dim.max(1) as f32).sqrt());
         if let Some(y) = by_one_kernel(|| joined.whole(), joined.widths(), rope, head_dim, own) {
             return y;
@@ -122,7 +121,10 @@ fn by_one_kernel(
         Err(e) => return Some(Err(e)),
     };
     let length = y.dim(1).ok()?;
-    let freqs = &match rope.frequencies(length).transpose()? {
+    // Of several texts in a row, each has its own length.
+    let segments = context::segments();
+    let whole = segments.as_ref().map_or(length, Segments::longest);
+    let freqs = &match rope.frequencies(whole).transpose()? {
         Ok(freqs) => freqs,
         Err(e) => return Some(Err(e)),
     };
@@ -133,7 +135,8 @@ fn by_one_kernel(
         traditional: rope.traditional(),
         padded: length,
     };
-    attention::of_joined(&y, freqs, split, scale)
+    let mask = segments.as_ref().map(|s| s.mask(y.dtype()));
+    attention::of_joined(&y, freqs, split, scale, mask)
 }
 
 /// `[B, L, heads * D] -> [B, heads, L, D]`.

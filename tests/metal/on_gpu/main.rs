@@ -76,8 +76,12 @@ fn launches() -> Vec<Launch> {
 /// Runs a launch on the GPU; the references come from the CPU.
 fn wrong(launch: &mut Launch, of_metal: bool, counts: &mut [usize; 2]) -> Option<String> {
     let text = launch.text;
-    let lanes = if of_metal { metal::LANES } else { cuda::LANES };
-    let Some(layout) = launch.with_call(|call| call.layout(&text, lanes)) else {
+    let threads = if of_metal {
+        metal::THREADS
+    } else {
+        cuda::THREADS
+    };
+    let Some(layout) = launch.with_call(|call| call.layout(&text, threads)) else {
         return Some("no layout".to_string());
     };
     launch.layout = layout;

@@ -151,7 +151,11 @@ fn passes(source: &str, models: &[&str]) -> BTreeSet<&'static str> {
                         let fused = graph.fused.values();
                         found.extend(fused.flat_map(|f| f.passes.iter().copied()));
                         // It moves no node, and so is not among the passes that did.
-                        found.extend(graph.joins.iter().any(|j| j.whole).then_some("whole"));
+                        found.extend(
+                            (0..graph.joins.len())
+                                .any(|group| graph.is_read_whole(group))
+                                .then_some("whole"),
+                        );
                     }
                 }
             }

@@ -23,7 +23,6 @@ const START: &str = "table! {\n";
 /// Rows besides operations: a layer in one of its states, or an operation that a pass makes.
 /// The states are chosen in `explain/calls.rs`.
 const LAYERS: &[(&str, &str, &str)] = &[
-    ("add_rms_norm", "mlx_add mlx_fast_rms_norm", "mlxrs_rows_apply"),
     ("cache.keep", "", ""),
     ("cache.state", "mlx_zeros", ""),
     ("cache.update", "mlx_concatenate_axis mlx_concatenate_axis", ""),

@@ -452,21 +452,29 @@ pub struct TrainArgs {
     pub trust_remote_code: bool,
 }
 
-/// Flags of `eval`.
-#[derive(Args, Clone, Debug)]
-pub struct EvalArgs {
+/// Flags of the commands that use a trained model: `eval`, `generate` and `chat`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct UsedArgs {
     /// Model [default: the adapter's, else smollm2-135m-instruct]
     #[arg(long)]
     pub model: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub packing: PackArgs,
+    /// Adapter to use; without it, the bare model
+    #[arg(long)]
+    pub adapter_path: Option<PathBuf>,
+}
+
+/// Flags of `eval`.
+#[derive(Args, Clone, Debug)]
+pub struct EvalArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub used: UsedArgs,
     /// Folder of the data [default: the adapter's; without one, fetch-language]
     #[arg(long)]
     pub data: Option<String>,
-    /// Adapter to measure; without it, the bare model
-    #[arg(long)]
-    pub adapter_path: Option<PathBuf>,
     /// Split to measure
     #[arg(long, default_value = "test")]
     pub split: String,
@@ -537,15 +545,9 @@ pub struct WritingArgs {
 /// Flags of `chat`.
 #[derive(Args, Clone, Debug)]
 pub struct ChatArgs {
-    /// Model [default: the adapter's, else smollm2-135m-instruct]
-    #[arg(long)]
-    pub model: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub packing: PackArgs,
-    /// Adapter to use
-    #[arg(long)]
-    pub adapter_path: Option<PathBuf>,
+    pub used: UsedArgs,
     /// Text that sets the scene
     #[arg(long)]
     pub system_prompt: Option<String>,
@@ -563,15 +565,9 @@ pub struct ChatArgs {
 /// Flags of `generate`.
 #[derive(Args, Clone, Debug)]
 pub struct GenerateArgs {
-    /// Model [default: the adapter's, else smollm2-135m-instruct]
-    #[arg(long)]
-    pub model: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub packing: PackArgs,
-    /// Adapter to use
-    #[arg(long)]
-    pub adapter_path: Option<PathBuf>,
+    pub used: UsedArgs,
     /// The question; - reads standard input
     #[arg(short, long)]
     pub prompt: String,

@@ -340,7 +340,7 @@ fn files_of<'f>(all: &'f [String], split: &str) -> Vec<&'f String> {
     let any = |file: &str, names: &[&str]| {
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
         let mut parts = stem.split(|c: char| !c.is_ascii_alphabetic());
-        parts.any(|part| names.contains(&part)) || names.iter().any(|name| stem == *name)
+        parts.any(|part| names.contains(&part)) || names.contains(&stem)
     };
     let found: Vec<&String> = all.iter().filter(|file| any(file, &names)).collect();
     let every: Vec<&str> = NAMES.iter().flat_map(|(_, n)| words(n)).collect();

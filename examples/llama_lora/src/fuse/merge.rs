@@ -238,6 +238,7 @@ impl Merged {
     }
 
     fn adapt(&mut self, adapter: Adapter) -> Result<()> {
+        adapter.check_tables(&self.config)?;
         let file = adapter.file().to_owned();
         let model = adapter.config.model.clone();
         let full = adapter.config.fine_tune_type == "full";

@@ -9,6 +9,7 @@ mod clock;
 mod header;
 mod run;
 mod saved;
+mod step;
 mod stop;
 
 pub use base::Base;
@@ -178,13 +179,22 @@ pub fn prepare<M: CausalLm>(
             packed: false,
             ..batch_options(&settings, session.text.places())
         };
-        // A run that goes on begins with the adapter of its own beginning.
+        let from = settings.resume_adapter_file.as_ref();
+        let other = settings.reference_model.as_deref();
+        if let (Some(from), None) = (from, other) {
+            ensure!(
+                from.exists(),
+                "the adapter {} that the run began with is gone: it is the reference of --loss dpo",
+                from.display()
+            );
+        }
+        // A new adapter changes nothing, so that all new ones of a model have one reference.
+        let fresh = Some(&base).filter(|_| from.is_none());
         let mut splits: Vec<&mut Split> = [Some(&mut train), valid.as_mut()]
             .into_iter()
             .flatten()
             .collect();
-        let other = settings.reference_model.as_deref();
-        reference::fill(&session, other, &mut splits, options)?;
+        reference::fill(&session, (fresh, other), &mut splits, options)?;
     }
     if let Some(saved) = &saved {
         saved.check(&train, &base, &settings.model)?;

@@ -5,16 +5,16 @@
 use std::time::Instant;
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use mlx_runtime::model::{Started, TrainOptions, TrainStep};
+use mlx_runtime::model::{Started, TrainStep};
 use mlx_runtime::monitor::Monitor;
 use mlx_runtime::optim;
 use mlx_runtime::{memory, Array};
 
 use super::ahead::{Ahead, Ready};
 use super::clock::Window;
-use super::header;
 use super::saved::Watch;
 use super::{batch_options, claim, saved, shuffle, Base, Prepared, Progressed, Stop};
+use super::{header, step};
 use crate::adapter;
 use crate::advice::{self, Flags};
 use crate::data::{held_out, BatchOptions, Batches, Cursor, Row};
@@ -67,7 +67,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     } = prepared;
     let options = batch_options(&settings, session.text.places());
     let objective = Objective::of(&settings, &train.rows, session.dtype)?;
-    let mut step = training_step(&session.model, &settings, objective)?;
+    let mut step = step::of(&session.model, &settings, objective)?;
     let layers = settings.layers_of(session.layers()?)?;
     let batches = match &saved {
         Some(s) => Batches::resume(&train.rows, options, s.progressed.cursor.clone())?,
@@ -165,21 +165,6 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         metrics,
         seconds: started.elapsed().as_secs_f64(),
     })
-}
-
-fn training_step<M: CausalLm>(
-    model: &M,
-    settings: &Settings,
-    objective: Objective,
-) -> Result<TrainStep<M>> {
-    let optimizer = settings.build_optimizer();
-    let mut options = TrainOptions::default();
-    options.checkpoint = Some(settings.grad_checkpoint.into());
-    options.max_grad_norm = settings.max_grad_norm.map(|x| x as f32);
-    options.max_grad_value = settings.max_grad_value.map(|x| x as f32);
-    options.max_skipped_steps = Some(settings.max_skipped_steps);
-    let loss = move |model: &M, batch: &[Array]| objective.loss(model, batch);
-    Ok(TrainStep::new(model.clone(), loss, optimizer, options)?)
 }
 
 struct Run<'a> {

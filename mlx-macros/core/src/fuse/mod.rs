@@ -19,7 +19,6 @@ mod gated;
 mod lora;
 mod projections;
 mod record;
-mod residual_norm;
 mod whole;
 
 /// One rewriting of the graph.
@@ -70,11 +69,6 @@ pub static PASSES: &[Pass] = &[
         run: projections::run,
     },
     Pass {
-        name: "residual_norm",
-        doc: "a sum and the `RmsNorm` of it are one pass over the data",
-        run: residual_norm::run,
-    },
-    Pass {
         name: "lora",
         doc: "the A matrices of adapted layers that read the same value share one matmul",
         run: lora::run,
@@ -100,16 +94,6 @@ pub fn names() -> Vec<&'static str> {
 pub fn run(model: &ModelDef, graph: &mut Graph) {
     dead_code::keep_all(graph);
     for pass in PASSES.iter().filter(|p| model.fuse.is_on(p.name)) {
-        let before = record::Before::of(graph);
-        (pass.run)(model, graph);
-        before.record(pass.name, graph);
-    }
-}
-
-/// Runs a pass once more, if it is switched on.
-pub fn again(model: &ModelDef, graph: &mut Graph, name: &str) {
-    let found = PASSES.iter().find(|p| p.name == name);
-    if let Some(pass) = found.filter(|p| model.fuse.is_on(p.name)) {
         let before = record::Before::of(graph);
         (pass.run)(model, graph);
         before.record(pass.name, graph);

@@ -60,7 +60,6 @@ pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
         graph.joins.push(Join {
             fields,
             adapters: false,
-            whole: false,
         });
     }
 }

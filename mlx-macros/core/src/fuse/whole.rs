@@ -26,9 +26,8 @@ pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
             {
                 *args = vec![Arg::Whole(members)];
             }
-            _ => continue,
+            _ => {}
         }
-        graph.joins[group].whole = true;
     }
 }
 

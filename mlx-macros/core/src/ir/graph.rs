@@ -104,17 +104,8 @@ pub enum Kind {
     },
     /// Rotary positions, the cache and causal attention over joined heads, found by `fuse`.
     Attention(Box<Attention>),
-    /// A sum that is normalised as well; `norm` is the node of the normalised value.
-    ResidualNorm {
-        field: Ident,
-        left: Id,
-        right: Id,
-        norm: Id,
-    },
     /// Operations that one kernel computes.
     Kernel(Box<Region>),
-    /// A value that comes with another node.
-    With(Id),
     /// One of several values.
     Item(Id, usize),
     /// Several values.
@@ -342,8 +333,6 @@ pub struct Join {
     pub fields: Vec<Ident>,
     /// True if the input is multiplied with all adapters at once.
     pub adapters: bool,
-    /// True if the one node that reads the product takes it whole, so that it is not split.
-    pub whole: bool,
 }
 
 /// The nodes that passes replaced a node with.
@@ -370,6 +359,19 @@ impl Graph {
         let of = |n: &Node| matches!(n.kind, Kind::Joined { group: g, .. } if g == group);
         let all = self.nodes.iter().enumerate();
         all.filter(|(_, n)| of(n)).map(|(id, _)| id).collect()
+    }
+
+    /// True if the one node that reads a group's product takes it whole, so that it is not split.
+    pub fn is_read_whole(&self, group: usize) -> bool {
+        let members = self.members(group);
+        self.nodes.iter().any(|n| match &n.kind {
+            Kind::Attention(a) => a.whole && members.first() == Some(&a.q),
+            Kind::Op { args, .. } => {
+                let whole = |a: &Arg| matches!(a, Arg::Whole(ids) if *ids == members);
+                args.iter().any(whole)
+            }
+            _ => false,
+        })
     }
 
     /// The nodes that the result needs, and those that are kept without it.
@@ -480,9 +482,8 @@ impl Node {
                 .into_iter()
                 .chain(a.parts_of)
                 .collect(),
-            Kind::ResidualNorm { left, right, .. } => vec![*left, *right],
             Kind::Kernel(r) => r.inputs.clone(),
-            Kind::Item(id, _) | Kind::With(id) => vec![*id],
+            Kind::Item(id, _) => vec![*id],
             Kind::Tuple(ids) => ids.clone(),
         }
     }
@@ -537,9 +538,8 @@ impl Node {
                 .into_iter()
                 .chain(&mut a.parts_of)
                 .collect(),
-            Kind::ResidualNorm { left, right, .. } => vec![left, right],
             Kind::Kernel(r) => r.inputs.iter_mut().collect(),
-            Kind::Item(id, _) | Kind::With(id) => vec![id],
+            Kind::Item(id, _) => vec![id],
             Kind::Tuple(ids) => ids.iter_mut().collect(),
         }
     }

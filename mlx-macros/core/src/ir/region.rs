@@ -171,10 +171,8 @@ impl Graph {
         self.nodes = nodes.collect();
         for node in &mut self.nodes {
             node.inputs_mut().into_iter().for_each(|i| *i = place[*i]);
-            match &mut node.kind {
-                Kind::ResidualNorm { norm, .. } => *norm = place[*norm],
-                Kind::Kernel(r) => r.outputs.iter_mut().for_each(|o| *o = place[*o]),
-                _ => {}
+            if let Kind::Kernel(r) = &mut node.kind {
+                r.outputs.iter_mut().for_each(|o| *o = place[*o]);
             }
         }
         self.result = self.result.map(|id| place[id]);

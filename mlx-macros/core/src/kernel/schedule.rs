@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::kernel::ir::{Binary, Op, Place, Program, Reduce, Scalar, Unary, V};
+use crate::kernel::ir::{Binary, Op, Place, Program, Reduce, Scalar, Unary, Value, V};
 use crate::syntax::dims::Dim;
 
 /// Where a value is.
@@ -329,6 +329,16 @@ fn is_costly(op: &Op, scalar: Scalar) -> bool {
 /// True if the program is the same work for every element, so that rows may be cut anywhere: all arrays lie alike, and
 /// no instruction knows its column.
 pub fn is_flat(p: &Program) -> Option<Dim> {
+    let alone = |v: &Value| {
+        use Op::*;
+        !matches!(
+            v.op,
+            Coordinate(_) | Column | Reduce(..) | Cut { .. } | Join(_) | Take { .. } | Bits { .. }
+        )
+    };
+    if !p.values.iter().all(alone) {
+        return None;
+    }
     let width = p.values.iter().find_map(|v| v.width.clone())?;
     let plain = p.values.iter().all(|v| match &v.op {
         Op::Load { at, .. } => match &v.width {
@@ -337,13 +347,7 @@ pub fn is_flat(p: &Program) -> Option<Dim> {
         },
         // Pieces have other sizes.
         Op::Size(d) => d.names().iter().all(|n| !width.names().contains(n)),
-        Op::Number(_)
-        | Op::Constant(_)
-        | Op::Unary(..)
-        | Op::Binary(..)
-        | Op::Select(..)
-        | Op::Cast(_) => true,
-        _ => false,
+        _ => true,
     });
     let stored = p.outputs.iter().all(|o| match &o.place {
         Place::At(at) => p.values[o.value].width.is_some() && at.is_row(&p.rows, &width),

@@ -8,6 +8,7 @@ use syn::ext::IdentExt;
 use syn::Path;
 
 use super::args::dim_var;
+use super::checked::is_only_checked;
 use super::{dim, Lower};
 use crate::ir::Graph;
 use crate::kernel::ir::{Given, Gradient, Program, Source};
@@ -179,6 +180,13 @@ pub(super) fn item(
     frozen: &[bool],
     names: &[String],
 ) -> TokenStream {
+    if is_only_checked() {
+        return quote! {
+            #[doc(hidden)]
+            #[allow(non_snake_case, clippy::all)]
+            fn #name() -> &'static ::mlx_runtime::__private::rows::Kernel { loop {} }
+        };
+    }
     let statics = statics(forward, gradient, frozen, names);
     quote! {
         #[doc(hidden)]

@@ -5,6 +5,7 @@
 mod args;
 mod calls;
 mod check;
+mod checked;
 pub mod checkpoint;
 pub(crate) mod config;
 pub mod define;

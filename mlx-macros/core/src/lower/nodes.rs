@@ -114,7 +114,7 @@ impl Lower<'_> {
         let node = &self.graph.nodes[id];
         let v = variable(id);
         let value = match &node.kind {
-            Kind::Input(_) | Kind::Tuple(_) | Kind::NoCache | Kind::With(_) => return quote! {},
+            Kind::Input(_) | Kind::Tuple(_) | Kind::NoCache => return quote! {},
             Kind::Number(_) => return quote! {},
             Kind::Held {
                 cache,
@@ -227,21 +227,12 @@ impl Lower<'_> {
                 }
             }
             Kind::Attention(a) => return self.attention(id, a),
-            Kind::ResidualNorm {
-                field,
-                left,
-                right,
-                norm,
-            } => {
-                let (a, b, n) = (self.read(*left), self.read(*right), variable(*norm));
-                let field = self.field(field);
-                return quote! { let (#v, #n) = #field.forward_sum(#a, #b)?; };
-            }
             Kind::Kernel(r) => {
                 let values = self.region(r);
                 match node.ty {
                     Ty::Tuple(_) => values,
-                    _ => quote! { __rt::first(#values)? },
+                    // Numbers for the gradient are behind it.
+                    _ => quote! { __rt::item(&#values, 0)? },
                 }
             }
             Kind::Item(of, i) => {

@@ -46,7 +46,7 @@ impl Lower<'_> {
         let together = quote! {
             __rt::together(self.__mlx.joined(#key), [#(&self.#fields),*], #x, #adapters, #kept)
         };
-        if join.whole {
+        if self.graph.is_read_whole(group) {
             let v = variable(id);
             return quote! { let #v = #together; };
         }

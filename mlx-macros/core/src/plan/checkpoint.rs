@@ -177,6 +177,13 @@ pub fn saved(model: &ModelDef, graph: &Graph, form: Form) -> Saved {
     let needs = needs(view, &live);
     let mut out = region(graph, &live, &needs, 0, graph.nodes.len());
     for id in live {
+        if let (Kind::Kernel(r), Form::Kernels) = (&graph.nodes[id].kind, form) {
+            for read in regions::kept(&model.names, r) {
+                if let Read::Numbers(rows) = read {
+                    out.values = out.values.plus(&rows);
+                }
+            }
+        }
         // Composed of MLX's operations: the values without their mean and, for the weight's gradient, those before it.
         if let (Kind::Leaf { field, .. }, Ty::Tensor(shape, _)) =
             (&graph.nodes[id].kind, &graph.nodes[id].ty)
@@ -278,12 +285,12 @@ fn needs(view: View<'_>, live: &BTreeSet<Id>) -> BTreeMap<Id, Need> {
                 let need = needs.entry(root(view, *input)).or_default();
                 need.fields.insert(field.to_string());
             }
-            Kind::ResidualNorm { .. } => need(*id),
             Kind::Kernel(r) => {
                 for read in regions::kept(&model.names, r) {
                     match read {
                         Read::Input(v) => need(v),
                         Read::Output(i) => need(given(graph, *id, i)),
+                        Read::Numbers(_) => {}
                     }
                 }
             }

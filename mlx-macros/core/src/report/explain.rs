@@ -287,11 +287,6 @@ fn text(graph: &Graph, id: Id) -> String {
                 a.rope, a.q, a.k, a.v
             )
         }
-        Kind::ResidualNorm {
-            field, left, right, ..
-        } => {
-            format!("self.{field}(%{left} + %{right})")
-        }
         Kind::Steps { count, .. } => format!("for _ in 0..{count} ({})", inputs(graph, id)),
         _ => report::what(graph, id),
     }
@@ -316,7 +311,7 @@ fn short(graph: &Graph, id: Id) -> Option<String> {
             what: Held::Part(_),
             ..
         } => return None,
-        Kind::Item(..) | Kind::Tuple(_) | Kind::With(_) | Kind::Number(_) => return None,
+        Kind::Item(..) | Kind::Tuple(_) | Kind::Number(_) => return None,
         Kind::Leaf { field, .. } | Kind::Joined { field, .. } => format!("self.{field}"),
         _ => report::what(graph, id),
     })
@@ -374,7 +369,6 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said, out: &mut Lines) {
         }
         Kind::LinearCrossEntropy { .. } => out.lines(["with", "linear_cross_entropy"]),
         Kind::Attention(_) => out.lines(["with", "rope_attention"]),
-        Kind::ResidualNorm { .. } => out.lines(["with", "add_rms_norm"]),
         Kind::If {
             condition,
             then,
@@ -393,8 +387,7 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said, out: &mut Lines) {
         | Kind::NoCache
         | Kind::Number(_)
         | Kind::Steps { .. }
-        | Kind::Tuple(_)
-        | Kind::With(_) => out.line("nothing"),
+        | Kind::Tuple(_) => out.line("nothing"),
     }
 }
 

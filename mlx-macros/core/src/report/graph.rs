@@ -106,12 +106,6 @@ pub fn what(graph: &Graph, id: Id) -> String {
                 a.q, a.k, a.v, a.rope
             )
         }
-        Kind::ResidualNorm {
-            field,
-            left,
-            right,
-            norm,
-        } => format!("add(%{left}, %{right}) with %{norm} = self.{field}"),
         Kind::Kernel(r) => {
             let args: Vec<String> = r.inputs.iter().map(|i| format!("%{i}")).collect();
             format!("kernel {}({})", r.method.name, args.join(", "))
@@ -132,7 +126,6 @@ pub fn what(graph: &Graph, id: Id) -> String {
             otherwise.start,
             otherwise.end
         ),
-        Kind::With(id) => format!("with %{id}"),
         Kind::Item(of, i) => format!("%{of}.{i}"),
         Kind::Tuple(ids) => format!(
             "({})",

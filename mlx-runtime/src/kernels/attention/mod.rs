@@ -42,22 +42,31 @@ pub(crate) fn rotated(
 }
 
 /// [`rotated`] of joined projections `y [B, L, (heads + 2 * kv_heads) * size]` and angles per position `freqs [size / 2]`.
-/// `None` unless a kernel cuts the heads.
-pub(crate) fn of_joined(y: &Array, freqs: &Array, cut: Heads, scale: f32) -> Option<Result<Array>> {
+/// `None` unless a kernel cuts the heads. With a `mask` for the scores it decides which keys are seen, in place of their order.
+pub(crate) fn of_joined(
+    y: &Array,
+    freqs: &Array,
+    cut: Heads,
+    scale: f32,
+    mask: Option<&Array>,
+) -> Option<Result<Array>> {
     if !select::on_cuda(y) {
         return None;
     }
     let length = y.dim(1).ok()?;
     let cut = Heads {
-        padded: padded(y, length),
+        padded: mask.map_or_else(|| padded(y, length), |_| length),
         ..cut
     };
-    if let Some(y) = short::short_attention(y, freqs, cut, scale) {
-        return Some(y);
+    if mask.is_none() {
+        if let Some(y) = short::short_attention(y, freqs, cut, scale) {
+            return Some(y);
+        }
     }
     let parts = heads::split_heads(y, freqs, cut)?;
     Some(parts.and_then(|[q, k, v]| {
-        let y = scaled_dot_product_attention(&q, &k, &v, scale, Mask::Causal, None)?;
+        let mask = mask.map_or(Mask::Causal, Mask::Array);
+        let y = scaled_dot_product_attention(&q, &k, &v, scale, mask, None)?;
         first(&joined_heads(&y)?, 1, length)
     }))
 }
@@ -106,7 +115,7 @@ fn first(y: &Array, axis: usize, length: i32) -> Result<Array> {
 
 /// `x` with its rows whole in memory where rotations and attention need that. Costs nothing where they are whole already.
 pub(crate) fn whole(x: &Array) -> Result<Array> {
-    match select::copies_heads()? {
+    match select::attends_with_cuda()? {
         true => ops::contiguous(x, false),
         false => Ok(x.clone()),
     }

@@ -8,8 +8,8 @@ use crate::kernels::launch::{rows, Kernel};
 use crate::kernels::select;
 use crate::{Array, Dtype, Result};
 
-/// Lanes of a row. A thread may use 255 registers, and 256 such threads are what a block can have.
-pub const LANES: i32 = 256;
+/// The most threads of a block. A thread may use 255 registers, and 256 such threads are what a block can have.
+pub const THREADS: i32 = 256;
 
 /// Types by the names that Metal's text has for them, and its functions.
 const METAL: &str = include_str!("metal_on_cuda.cuh");
@@ -19,7 +19,7 @@ const METAL: &str = include_str!("metal_on_cuda.cuh");
 /// # Errors
 /// If the text does not compile, or an array is not what it expects.
 pub fn launch(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
-    let layout = call.layout(text, LANES)?;
+    let layout = call.layout(text, THREADS)?;
     Some(run(text, call, &layout))
 }
 
@@ -47,7 +47,7 @@ fn run(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
 /// # Errors
 /// As [`launch`].
 pub fn launch_metal(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
-    let layout = call.layout(text, super::metal::LANES)?;
+    let layout = call.layout(text, super::metal::THREADS)?;
     Some(run_metal(text, call, &layout))
 }
 

@@ -70,8 +70,8 @@ impl Launch {
 
     fn layout(&self, call: &Call) -> Option<Layout> {
         match self.device {
-            Rows::Cuda => call.layout(self.program.cuda.as_ref()?, cuda::LANES),
-            Rows::Metal => call.layout(self.program.metal.as_ref()?, metal::LANES),
+            Rows::Cuda => call.layout(self.program.cuda.as_ref()?, cuda::THREADS),
+            Rows::Metal => call.layout(self.program.metal.as_ref()?, metal::THREADS),
             Rows::Cpu => None,
         }
     }

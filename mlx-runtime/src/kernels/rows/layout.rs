@@ -10,7 +10,7 @@ const THREADS: i32 = 128;
 /// The lanes of a row, and the groups of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Threads of a row: a power of two.
+    /// Threads of a row: a power of two, or several blocks.
     pub lanes: i32,
     /// Columns that a thread has side by side: a power of two that divides each width.
     pub pack: i32,
@@ -24,17 +24,42 @@ pub struct Layout {
     pub rows_each: i32,
 }
 
+/// The work of a launch.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    /// The number of rows.
+    pub rows: i32,
+    /// The widths of the loops over columns.
+    pub widths: &'a [i32],
+    /// Those of them that differ from call to call.
+    pub varying: &'a [i32],
+    /// The size of the largest pack's element.
+    pub bytes: usize,
+    /// True if workers add up rows.
+    pub sums: bool,
+    /// True if the lanes of a row are threads of one block.
+    pub together: bool,
+}
+
 impl Layout {
-    /// The layout for `rows` of these widths, some of which are `varying`, with at most `most` lanes. `bytes` is the size of the largest pack's element.
-    /// `None` if there are more threads than MLX counts, or a width or the number of rows is 0.
-    pub fn new(
-        rows: i32,
-        widths: &[i32],
-        varying: &[i32],
-        bytes: usize,
-        sums: bool,
-        most: i32,
-    ) -> Option<Layout> {
+    /// The layout of some work in blocks of at most `most` threads. `None` if there are more threads than MLX counts, or
+    /// a width or the number of rows is 0.
+    pub fn new(work: &Work<'_>, most: i32) -> Option<Layout> {
+        let wide = || Layout::of(work, most, false);
+        let spread = (!work.together).then(|| Layout::of(work, most, true));
+        spread.flatten().or_else(wide)
+    }
+
+    /// A layout where each lane has one pack of columns, if rows are `spread` over blocks.
+    fn of(work: &Work<'_>, most: i32, spread: bool) -> Option<Layout> {
+        let Work {
+            rows,
+            widths,
+            varying,
+            bytes,
+            sums,
+            ..
+        } = *work;
         let widest = widths.iter().copied().max().unwrap_or(1);
         if rows < 1 || widths.iter().any(|w| *w < 1) {
             return None;
@@ -49,11 +74,16 @@ impl Layout {
             pack = 1;
         }
         let turns = widest / pack + i32::from(widest % pack != 0);
-        let lanes = turns.min(most).checked_next_power_of_two()?.min(most);
-        let threads = if lanes > 32 { lanes } else { THREADS };
+        let lanes = match spread && turns > most {
+            true if varying.is_empty() => ((turns - 1) / most + 1).checked_mul(most)?,
+            true => turns.checked_next_power_of_two()?,
+            false => turns.min(most).checked_next_power_of_two()?.min(most),
+        };
+        let threads = if lanes > 32 { lanes.min(most) } else { THREADS };
         let rows_each = if sums { (rows - 1) / WORKERS + 1 } else { 1 };
         let workers = (rows - 1) / rows_each + 1;
-        let groups = (workers - 1) / (threads / lanes) + 1;
+        let all = workers.checked_mul(lanes)?;
+        let groups = (all - 1) / threads + 1;
         groups.checked_mul(threads)?;
         Some(Layout {
             lanes,
@@ -97,10 +127,37 @@ impl NextPowerOfTwo for i32 {
 mod tests {
     use super::*;
 
+    fn work(rows: i32, widths: &[i32]) -> Work<'_> {
+        Work {
+            rows,
+            widths,
+            varying: &[],
+            bytes: 2,
+            sums: false,
+            together: true,
+        }
+    }
+
+    #[test]
+    fn rows_without_reductions_have_several_blocks() {
+        let of = |rows, width, together| {
+            let widths = &[width];
+            let work = Work {
+                together,
+                ..work(rows, widths)
+            };
+            Layout::new(&work, 256).map(|l| (l.groups, l.lanes, l.turns(width)))
+        };
+        assert_eq!(of(128, 14336, true), Some((128, 256, 8)));
+        assert_eq!(of(128, 14336, false), Some((7 * 128, 7 * 256, 1)));
+        assert_eq!(of(128, 2048, false), Some((128, 256, 1)));
+        // So many threads would be more than MLX counts.
+        assert_eq!(of(1 << 22, 1 << 14, false), Some((1 << 22, 256, 8)));
+    }
+
     #[test]
     fn packs_divide_every_width() {
-        let of =
-            |widths: &[i32]| Layout::new(10, widths, &[], 2, false, 256).map(|l| (l.lanes, l.pack));
+        let of = |widths: &[i32]| Layout::new(&work(10, widths), 256).map(|l| (l.lanes, l.pack));
         assert_eq!(of(&[4096]), Some((256, 8)));
         assert_eq!(of(&[128]), Some((16, 8)));
         assert_eq!(of(&[128, 4]), Some((32, 4)));
@@ -112,27 +169,42 @@ mod tests {
     #[test]
     fn lengths_that_differ_share_texts() {
         let of = |width: i32| {
-            let l = Layout::new(8, &[width], &[width], 2, false, 256).unwrap();
+            let varying = &[width];
+            let work = Work {
+                varying,
+                together: width % 2 == 0,
+                ..work(8, varying)
+            };
+            let l = Layout::new(&work, 256).unwrap();
             assert!(i64::from(l.turns(width)) * i64::from(l.lanes * l.pack) >= i64::from(width));
             (l.lanes, l.pack, l.turns(width), l.threads)
         };
         let texts: std::collections::BTreeSet<_> = (1..=8192).map(of).collect();
-        assert!(texts.len() <= 30, "{}", texts.len());
+        assert!(texts.len() <= 36, "{}", texts.len());
     }
 
     #[test]
     fn every_row_has_a_worker() {
         for rows in [1, 2, 127, 128, 129, 255, 256, 257, 4096, 1_000_003] {
-            for sums in [false, true] {
+            for (sums, together) in [(false, false), (false, true), (true, false), (true, true)] {
                 for width in [1, 64, 1000, 100_000] {
-                    let l = Layout::new(rows, &[width], &[], 2, sums, 256).unwrap();
-                    assert!(l.groups * (l.threads / l.lanes) >= l.workers);
+                    let widths = &[width];
+                    let work = Work {
+                        sums,
+                        together,
+                        ..work(rows, widths)
+                    };
+                    let l = Layout::new(&work, 256).unwrap();
+                    let threads = i64::from(l.groups) * i64::from(l.threads);
+                    assert!(threads >= i64::from(l.workers) * i64::from(l.lanes));
+                    assert!(l.lanes % l.threads == 0 || l.threads % l.lanes == 0);
+                    assert!(!together || l.lanes <= l.threads);
                     assert!(i64::from(l.workers) * i64::from(l.rows_each) >= i64::from(rows));
                     assert!((l.workers - 1) * l.rows_each < rows);
                     assert!(!sums || l.workers <= WORKERS);
                 }
             }
         }
-        assert_eq!(Layout::new(i32::MAX, &[4096], &[], 2, false, 256), None);
+        assert_eq!(Layout::new(&work(i32::MAX, &[4096]), 256), None);
     }
 }

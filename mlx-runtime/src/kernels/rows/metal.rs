@@ -9,15 +9,15 @@ use crate::{ops, Array, Error, Result};
 
 const OP: &str = "metal_kernel";
 
-/// Lanes of a row. A pipeline that needs many registers takes fewer threads than 1024, and MLX refuses a larger group.
-pub const LANES: i32 = 256;
+/// The most threads of a group. A pipeline that needs many registers takes fewer threads than 1024, and MLX refuses a larger group.
+pub const THREADS: i32 = 256;
 
 /// The outputs of a call; `None` if the launch would be too large.
 ///
 /// # Errors
 /// If the current stream is not on a GPU, or an array is not what the text expects.
 pub fn launch(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
-    let layout = call.layout(text, LANES)?;
+    let layout = call.layout(text, THREADS)?;
     Some(run(text, call, &layout))
 }
 

@@ -25,7 +25,8 @@ pub mod text;
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
 pub use program::{
-    lowest, At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source,
+    at, load, lowest, output, At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar,
+    Size, Source,
 };
 pub use random::random_bits;
 pub use region::{length, region};

@@ -103,6 +103,11 @@ pub struct Load {
     pub width: usize,
 }
 
+/// A [`Load`].
+pub const fn load(input: usize, at: At, width: usize) -> Load {
+    Load { input, at, width }
+}
+
 /// The place of an element: an offset, and strides of the row's coordinates, of chosen rows and of the column.
 pub struct At {
     /// Coordinates of the row with their strides.
@@ -113,6 +118,21 @@ pub struct At {
     pub column: usize,
     /// The first element.
     pub offset: usize,
+}
+
+/// An [`At`].
+pub const fn at(
+    rows: &'static [(usize, usize)],
+    chosen: &'static [Chosen],
+    column: usize,
+    offset: usize,
+) -> At {
+    At {
+        rows,
+        chosen,
+        column,
+        offset,
+    }
 }
 
 /// A row that an index chooses: the first element of a load.
@@ -135,6 +155,16 @@ pub struct Output {
     pub width: usize,
     /// Their place; `None` for a sum over all rows.
     pub at: Option<At>,
+}
+
+/// An [`Output`].
+pub const fn output(shape: &'static [usize], dtype: Class, width: usize, at: Option<At>) -> Output {
+    Output {
+        shape,
+        dtype,
+        width,
+        at,
+    }
 }
 
 /// `count` columns of `whole`, from `start` in steps.

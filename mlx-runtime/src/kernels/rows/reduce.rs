@@ -12,6 +12,12 @@ pub const LANES: usize = 16;
 pub const TERMS: usize = 16;
 const PARTS: usize = LANES;
 
+/// The values of all lanes.
+#[inline(always)]
+pub fn lanes<T>(value: impl FnMut(usize) -> T) -> [T; LANES] {
+    std::array::from_fn(value)
+}
+
 /// Numbers that lie in one line of a cache: a vector of them is stored and read at once.
 #[repr(align(64))]
 struct Line([f32; LANES]);

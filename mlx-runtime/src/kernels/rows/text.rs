@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::layout::Layout;
+use super::layout::{Layout, Work};
 use super::program::Size;
 use crate::{Array, Dtype};
 
@@ -35,6 +35,8 @@ pub struct Text {
     pub turns: &'static [(&'static str, Size)],
     /// True if workers add up rows: each output of [`Output::Sum`] gets a row per worker.
     pub sums: bool,
+    /// True if the lanes of a row need values of each other, so that they are threads of one block.
+    pub together: bool,
 }
 
 /// A number of a launch, 32 bits.
@@ -82,8 +84,8 @@ impl Call<'_> {
         i32::try_from(super::program::size(size, self.sizes)?).ok()
     }
 
-    /// The layout of a launch with at most `lanes` threads for a row; `None` if it would be too large.
-    pub fn layout(&self, text: &Text, lanes: i32) -> Option<Layout> {
+    /// The layout of a launch with at most `threads` threads in a block; `None` if it would be too large.
+    pub fn layout(&self, text: &Text, threads: i32) -> Option<Layout> {
         let all = text.constants.iter().map(|c| c.1);
         let numbers = text.numbers.iter().filter_map(|n| match n.0 {
             Argument::Size(size) => Some(size),
@@ -104,14 +106,15 @@ impl Call<'_> {
             .filter(|w| varying(w))
             .map(|w| self.size(w))
             .collect::<Option<_>>()?;
-        Layout::new(
-            self.rows,
-            &widths,
-            &varying,
-            self.float.size(),
-            text.sums,
-            lanes,
-        )
+        let work = Work {
+            rows: self.rows,
+            widths: &widths,
+            varying: &varying,
+            bytes: self.float.size(),
+            sums: text.sums,
+            together: text.together,
+        };
+        Layout::new(&work, threads)
     }
 
     /// The numbers of the launch.

@@ -30,7 +30,7 @@ impl Pass<'_> {
         };
         let kept = sum(&before.values).plus(&before.between);
         // Inputs that all rows share, or many, are little beside what the kernel writes.
-        let outputs = larger.region.outputs.iter();
+        let outputs = larger.outputs.iter();
         let written: Vec<Dim> = outputs.map(|o| self.size(*o)).collect();
         covers(&kept.plus(&sum(&larger.kept).negated()), &written)
     }
@@ -99,33 +99,9 @@ impl Pass<'_> {
         !inputs.is_empty() && inputs.iter().all(weight)
     }
 
-    /// True if a region is what the pass `residual_norm` has a kernel for.
-    fn is_residual_norm(&self, found: &Found) -> bool {
-        let work = found.members.iter();
-        let mut work = work.filter(|m| self.works(**m) && !self.is_of_weights(**m));
-        let op = |id: Option<&Id>| match &self.graph.nodes[*id?].kind {
-            Kind::Op { op, args } => Some((op.name, &args[..])),
-            _ => None,
-        };
-        let (sum, norm, more) = (op(work.next()), op(work.next()), work.next());
-        let plain = |args: &[Arg]| match args {
-            [Arg::Value(a), Arg::Value(b)] => self.graph.nodes[*a].ty == self.graph.nodes[*b].ty,
-            _ => false,
-        };
-        let layer = |args: &[Arg]| match args.get(1) {
-            Some(Arg::Value(w)) => {
-                self.is_of_weights(*w) || matches!(self.graph.nodes[*w].kind, Kind::Weight { .. })
-            }
-            _ => false,
-        };
-        let sum = matches!(sum, Some(("add", args)) if plain(args));
-        let norm = matches!(norm, Some(("rms_norm", args)) if layer(args));
-        sum && norm && more.is_none() && self.model.fuse.is_on("residual_norm")
-    }
-
     /// True if a kernel spares reading and writing a whole intermediate value.
     pub(super) fn saves(&self, found: &Found) -> bool {
-        let outputs = &found.region.outputs;
+        let outputs = &found.outputs;
         // Two passes over memory are no slower than a kernel; three are, and so is one with a slow function.
         let work = found.members.iter();
         let work = work.filter(|m| self.works(**m) && !self.is_of_weights(**m));
@@ -152,7 +128,6 @@ impl Pass<'_> {
         let rows = found.programs.forward.rows.iter();
         let many = rows.flat_map(|d| d.names()).any(is_free);
         worth > 2
-            && !self.is_residual_norm(found)
             && outputs.iter().any(float)
             && (work.clone().any(|m| self.is_compound(*m)) || found.members.iter().any(spared))
             && (many || is_flat(&found.programs.forward).is_some())

@@ -15,17 +15,21 @@ use crate::syntax::literals::literal;
 use crate::syntax::signature::{Argument, Method, Ty};
 
 impl Pass<'_> {
+    /// The values outside that members read.
+    pub(super) fn inputs(&self, members: &BTreeSet<Id>) -> Vec<Id> {
+        let mut inputs: Vec<Id> = Vec::new();
+        for i in members.iter().flat_map(|m| self.graph.nodes[*m].inputs()) {
+            if !members.contains(&i) && !inputs.contains(&i) {
+                inputs.push(i);
+            }
+        }
+        inputs
+    }
+
     /// The region as a function.
     pub(super) fn function(&self, members: &BTreeSet<Id>, outputs: Vec<Id>) -> Option<Region> {
         let outer = &self.graph.nodes;
-        let mut inputs: Vec<Id> = Vec::new();
-        for m in members {
-            for i in outer[*m].inputs() {
-                if !members.contains(&i) && !inputs.contains(&i) {
-                    inputs.push(i);
-                }
-            }
-        }
+        let inputs = self.inputs(members);
         let sized = inputs.iter().chain(members).all(|id| match &outer[*id].ty {
             Ty::Tensor(shape, _) => shape.iter().all(|d| self.bound(d)),
             Ty::Tuple(_) => true,

@@ -10,7 +10,8 @@ mod cost;
 mod function;
 mod norms;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use syn::Expr;
@@ -18,7 +19,7 @@ use syn::Expr;
 use crate::ir::{Arg, Graph, Id, Kind, Region, Tier};
 use crate::kernel::ir::{Gradient, Op, Place, Program, Source};
 use crate::kernel::{read, rust, vjp};
-use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::dims::{is_free, volume, Dim};
 use crate::syntax::literals::literal;
 use crate::syntax::model::ModelDef;
 use crate::syntax::names::Names;
@@ -73,7 +74,7 @@ const OWN: &[&str] = &["contiguous"];
 
 /// A kernel with its gradient.
 pub struct Programs {
-    /// The kernel.
+    /// The kernel, which writes numbers per row behind its results where its gradient reads them.
     pub forward: Program,
     /// Its gradient; `None` where no input has one.
     pub gradient: Option<Gradient>,
@@ -85,9 +86,9 @@ pub fn programs(names: &Names, region: &Region) -> Option<Rc<Programs>> {
     if let Some(Ok(known)) = known {
         return Some(known);
     }
-    let mut forward = read::read(names, &region.method, &region.graph).ok()?;
-    forward.varying.clone_from(&region.varying);
-    let gradient = vjp::gradient_from_outputs(&forward, &region.frozen).ok()?;
+    let mut read = read::read(names, &region.method, &region.graph).ok()?;
+    read.varying.clone_from(&region.varying);
+    let (forward, gradient) = vjp::keeping(&read, &region.frozen).ok()?;
     Some(Rc::new(Programs { forward, gradient }))
 }
 
@@ -97,6 +98,8 @@ pub enum Read {
     Input(Id),
     /// One of the region's values.
     Output(usize),
+    /// A number of each row, so many in all.
+    Numbers(Dim),
 }
 
 /// The inputs and values of a region that its gradient reads.
@@ -105,7 +108,11 @@ pub fn kept(names: &Names, region: &Region) -> Vec<Read> {
     let sources = programs.iter().filter_map(|p| p.gradient.as_ref());
     let read = sources.flat_map(|g| &g.inputs).filter_map(|s| match s {
         Source::Input(i) => Some(Read::Input(region.inputs[*i])),
-        Source::Output(i) => Some(Read::Output(*i)),
+        Source::Output(i) if *i < region.outputs.len() => Some(Read::Output(*i)),
+        Source::Output(_) => {
+            let rows = programs.iter().flat_map(|p| &p.forward.rows);
+            Some(Read::Numbers(volume(&rows.cloned().collect::<Vec<_>>())))
+        }
         Source::Cotangent(_) => None,
     });
     read.collect()
@@ -118,28 +125,21 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
     }
     norms::expand(model, graph);
     arms::run(model, method, graph);
-    let mut tried: BTreeSet<Id> = BTreeSet::new();
-    loop {
-        let pass = Pass::new(model, method, graph);
-        let seed = (0..graph.nodes.len())
-            .rev()
-            .find(|id| !tried.contains(id) && pass.works(*id));
-        let Some(seed) = seed else { break };
-        tried.insert(seed);
-        let Some(mut found) = pass.grown(seed) else {
-            continue;
-        };
-        found.region.name = format!("{}_{}", method.name, tried.len());
-        let moved = graph.absorb(NAME, &found.members, found.region);
+    let (mut tried, mut count) = (BTreeSet::new(), 0);
+    while let Some((members, mut region)) = Pass::new(model, method, graph).next(&mut tried) {
+        count += 1;
+        region.name = format!("{}_{count}", method.name);
+        let moved = graph.absorb(NAME, &members, region);
         tried = tried.into_iter().map(|id| moved[id]).collect();
     }
-    norms::collapse(model, graph);
+    norms::collapse(graph);
 }
 
 /// A region with what is known of it.
 struct Found {
     members: BTreeSet<Id>,
-    region: Region,
+    /// The nodes whose values it gives.
+    outputs: Vec<Id>,
     programs: Rc<Programs>,
     /// The nodes whose values its gradient reads.
     kept: BTreeSet<Id>,
@@ -152,7 +152,12 @@ struct Pass<'a> {
     free: Vec<String>,
     graph: &'a Graph,
     live: BTreeSet<Id>,
+    /// The programs of regions that were looked at: growth comes by many from several sides.
+    known: RefCell<BTreeMap<Nodes, Option<Rc<Programs>>>>,
 }
+
+/// The members and the outputs of a region.
+type Nodes = (BTreeSet<Id>, Vec<Id>);
 
 impl<'a> Pass<'a> {
     fn new(model: &'a ModelDef, method: &Method, graph: &'a Graph) -> Self {
@@ -161,11 +166,34 @@ impl<'a> Pass<'a> {
             free: method.free_dims(),
             graph,
             live: graph.live(),
+            known: RefCell::default(),
         }
     }
 }
 
 impl Pass<'_> {
+    /// The next region, with its members. `tried` are the operations that a region was grown from, or that are in one that
+    /// saves nothing.
+    fn next(&self, tried: &mut BTreeSet<Id>) -> Option<(BTreeSet<Id>, Region)> {
+        for seed in (0..self.graph.nodes.len()).rev() {
+            if tried.contains(&seed) || !self.works(seed) {
+                continue;
+            }
+            tried.insert(seed);
+            let Some(found) = self.grown(seed) else {
+                continue;
+            };
+            if !self.saves(&found) {
+                tried.extend(found.members);
+                continue;
+            }
+            let mut region = self.function(&found.members, found.outputs)?;
+            region.known = Some(found.programs);
+            return Some((found.members, region));
+        }
+        None
+    }
+
     /// True if a node may be in a region.
     fn takes(&self, id: Id) -> bool {
         let node = &self.graph.nodes[id];
@@ -248,7 +276,7 @@ impl Pass<'_> {
         }
     }
 
-    /// The largest region from a seed that saves something.
+    /// The largest region from a seed.
     fn grown(&self, seed: Id) -> Option<Found> {
         let beside = |id: &Id| {
             let reads = |a: Id, b: Id| self.graph.nodes[a].inputs().contains(&b);
@@ -287,7 +315,7 @@ impl Pass<'_> {
                 None => break,
             }
         }
-        self.saves(&found).then_some(found)
+        Some(found)
     }
 
     /// A region with one node more, or with that and producers of it, if that keeps no more than its operations do.
@@ -304,12 +332,14 @@ impl Pass<'_> {
                 return Some(larger);
             }
             // The sum that a norm reads is one array; its terms are two.
-            let mut given = found.given.clone();
-            given.insert(id);
-            let giving = self.region(members.clone(), &given);
-            let giving = giving.filter(|g| self.keeps_less(found, &added, g));
-            if let Some(larger) = giving {
-                return Some(larger);
+            if !larger.outputs.contains(&id) {
+                let mut given = found.given.clone();
+                given.insert(id);
+                let giving = self.region(members.clone(), &given);
+                let giving = giving.filter(|g| self.keeps_less(found, &added, g));
+                if let Some(larger) = giving {
+                    return Some(larger);
+                }
             }
             // A mean of squares is computed again from the squares, and these from what is kept anyway.
             let producer = |m: &Id| self.graph.nodes[*m].inputs();
@@ -355,36 +385,42 @@ impl Pass<'_> {
             return None;
         }
         let outputs = self.outputs(&members, given)?;
-        let mut region = self.function(&members, outputs)?;
-        let programs = programs(&self.model.names, &region)?;
-        region.known = Some(programs.clone());
-        let all = [
-            Some(&programs.forward),
-            programs.gradient.as_ref().map(|g| &g.program),
-        ];
-        if region
-            .varying
-            .iter()
-            .any(|n| n.ends_with('\'') && region.shown(n).is_none())
-        {
-            return None;
-        }
-        if !all.into_iter().flatten().all(is_launched) {
-            return None;
-        }
+        let key = (members, outputs);
+        let before = self.known.borrow().get(&key).cloned();
+        let programs = before.unwrap_or_else(|| {
+            let made = self.launched(&key.0, &key.1);
+            self.known.borrow_mut().insert(key.clone(), made.clone());
+            made
+        })?;
+        let (members, outputs) = key;
+        let inputs = self.inputs(&members);
         let read = programs.gradient.iter().flat_map(|g| &g.inputs);
+        // Numbers per row are small.
         let read = read.filter_map(|s| match s {
-            Source::Input(i) => Some(self.root(region.inputs[*i])),
-            Source::Output(i) => Some(self.root(region.outputs[*i])),
+            Source::Input(i) => Some(self.root(inputs[*i])),
+            Source::Output(i) => outputs.get(*i).map(|o| self.root(*o)),
             Source::Cotangent(_) => None,
         });
         Some(Found {
             given: given.clone(),
             kept: read.collect(),
             members,
-            region,
+            outputs,
             programs,
         })
+    }
+
+    /// The programs of a region, if hosts launch them well.
+    fn launched(&self, members: &BTreeSet<Id>, outputs: &[Id]) -> Option<Rc<Programs>> {
+        let region = self.function(members, outputs.to_vec())?;
+        let hidden = |n: &String| n.ends_with('\'') && region.shown(n).is_none();
+        if region.varying.iter().any(hidden) {
+            return None;
+        }
+        let found = programs(&self.model.names, &region)?;
+        let gradient = found.gradient.as_ref();
+        let fits = is_launched(&found.forward) && gradient.is_none_or(|g| is_launched(&g.program));
+        fits.then_some(found)
     }
 
     /// True if what touches a cache does so in the same order once the region is one node.

@@ -8,7 +8,6 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Expr, Ident};
 
-use crate::fuse;
 use crate::ir::{Arg, Graph, Id, Kind, Node, Tier};
 use crate::ops;
 use crate::syntax::condition;
@@ -31,25 +30,8 @@ struct Norm<'m> {
 pub(super) fn expand(model: &ModelDef, graph: &mut Graph) {
     let mut id = 0;
     while id < graph.nodes.len() {
-        if let Kind::ResidualNorm {
-            field,
-            left,
-            right,
-            norm,
-        } = &graph.nodes[id].kind
-        {
-            let (field, left, right, norm) = (field.clone(), *left, *right, *norm);
-            if beside(model, graph, &[id, norm]) {
-                let args = vec![Arg::Value(left), Arg::Value(right)];
-                if let Some(op) = ops::find("add") {
-                    graph.nodes[id].kind = Kind::Op { op, args };
-                    graph.nodes[norm].kind = layer(field, id);
-                    graph.fused.remove(&id);
-                }
-            }
-        }
         if let Some(found) = leaf(model, graph, id) {
-            if beside(model, graph, &[id]) {
+            if beside(model, graph, id) {
                 id += replace(graph, id, found).unwrap_or(0);
             }
         }
@@ -58,10 +40,8 @@ pub(super) fn expand(model: &ModelDef, graph: &mut Graph) {
 }
 
 /// Makes layers of the norms that are in no kernel.
-pub(super) fn collapse(model: &ModelDef, graph: &mut Graph) {
-    let live = graph.live();
-    let mut any = false;
-    for id in live {
+pub(super) fn collapse(graph: &mut Graph) {
+    for id in graph.live() {
         let Kind::Op { op, args } = &graph.nodes[id].kind else {
             continue;
         };
@@ -76,20 +56,12 @@ pub(super) fn collapse(model: &ModelDef, graph: &mut Graph) {
             _ => *w,
         };
         if let Kind::Weight { field, .. } = &graph.nodes[of].kind {
-            graph.nodes[id].kind = layer(field.clone(), *x);
-            any = true;
+            graph.nodes[id].kind = Kind::Leaf {
+                field: field.clone(),
+                args: vec![Arg::Value(*x)],
+                dequantize: false,
+            };
         }
-    }
-    if any {
-        fuse::again(model, graph, "residual_norm");
-    }
-}
-
-fn layer(field: Ident, x: Id) -> Kind {
-    Kind::Leaf {
-        field,
-        args: vec![Arg::Value(x)],
-        dequantize: false,
     }
 }
 
@@ -122,35 +94,19 @@ fn leaf<'m>(model: &'m ModelDef, graph: &Graph, id: Id) -> Option<Norm<'m>> {
     (!taken).then_some(Norm { held, field, facts })
 }
 
-/// True if operations of the row tier stand before these nodes, or read them.
-fn beside(model: &ModelDef, graph: &Graph, ids: &[Id]) -> bool {
+/// True if an operation of the row tier stands before a node, or reads it.
+fn beside(model: &ModelDef, graph: &Graph, id: Id) -> bool {
     let works = |id: Id| match &graph.nodes[id].kind {
         Kind::Op { op, .. } => {
             !matches!(op.tier, Tier::Launch | Tier::View | Tier::Created)
                 && !op.keeps.view
                 && !super::OWN.contains(&op.name)
         }
-        Kind::ResidualNorm { .. } => true,
         _ => leaf(model, graph, id).is_some(),
     };
-    let before = |id: Id| {
-        graph.nodes[id]
-            .inputs()
-            .into_iter()
-            .any(|i| !ids.contains(&i) && works(i))
-    };
-    if ids.iter().any(|id| before(*id)) {
-        return true;
-    }
-    let live = graph.live();
-    live.into_iter()
-        .filter(|r| !ids.contains(r) && works(*r))
-        .any(|r| {
-            let inputs = graph.nodes[r].inputs();
-            // Nodes between keep a region from both.
-            ids.iter()
-                .all(|id| inputs.contains(id) || ids.len() > 1 && *id == ids[0])
-        })
+    let before = || graph.nodes[id].inputs().into_iter().any(works);
+    let reads = |r: Id| works(r) && graph.nodes[r].inputs().contains(&id);
+    before() || graph.live().into_iter().any(reads)
 }
 
 /// Puts an operation in the place of a norm. Returns the number of nodes before it that came.

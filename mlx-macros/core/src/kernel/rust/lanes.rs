@@ -11,7 +11,6 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::Ident;
 
-use super::scalars::ty;
 use super::{slice, variable, Writer};
 use crate::kernel::ir::{Op, V};
 use crate::kernel::schedule::{Home, Loop};
@@ -45,9 +44,8 @@ impl Writer<'_> {
         let rests: Vec<Ident> = slices.iter().map(|x| format_ident!("rest_{x}")).collect();
         let out_rests: Vec<Ident> = outputs.iter().map(|o| format_ident!("rest_{o}")).collect();
         let lets = values.iter().map(|v| {
-            let (name, kind) = (variable(*v), ty(self.p.values[*v].scalar));
-            let value = self.lane(*v, values);
-            quote! { let #name: [#kind; LANES] = ::core::array::from_fn(|lane| #value); }
+            let (name, value) = (variable(*v), self.lane(*v, values));
+            quote! { let #name = lanes(|lane| #value); }
         });
         let stores = stored.map(|(i, t)| {
             let (o, v) = (format_ident!("o{i}"), variable(t.value));
@@ -64,7 +62,7 @@ impl Writer<'_> {
         quote! {
             #[inline(always)]
             fn #name(n: usize, #(#params),*) -> [f32; #count] {
-                use __r::reduce::{Sum, LANES, TERMS};
+                use __r::reduce::{lanes, Sum, LANES, TERMS};
                 #(let (#slices, #rests) = #slices[..n].as_chunks::<LANES>();)*
                 #(let (#outputs, #out_rests) = #outputs[..n].as_chunks_mut::<LANES>();)*
                 let all = n / LANES;

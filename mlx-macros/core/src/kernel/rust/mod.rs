@@ -259,7 +259,14 @@ impl Writer<'_> {
         for v in &along {
             let (x, t) = (slice(*v), ty(self.p.values[*v].scalar));
             params.push(quote! { #x: &[#t] });
-            args.push(self.memory(*v));
+            // The loop cuts it.
+            args.push(match self.s.home[*v] {
+                Home::Buffer(b) => {
+                    let b = buffer(b);
+                    quote! { &*#b }
+                }
+                _ => quote! { #x },
+            });
             heads.extend(quote! { let #x = &#x[..n]; });
         }
         for (v, of) in &cuts {

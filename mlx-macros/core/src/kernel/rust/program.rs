@@ -47,7 +47,7 @@ impl Writer<'_> {
                 quote! { __r::Chosen { load: #load, size: #size, stride: #stride } }
             });
             let (column, offset) = (place(&at.column), place(&at.offset));
-            quote! { __r::At { rows: &[#(#rows),*], chosen: &[#(#computed),*], column: #column, offset: #offset } }
+            quote! { __r::at(&[#(#rows),*], &[#(#computed),*], #column, #offset) }
         };
         let one = Dim::constant(1);
         let loads = self.loads.iter().map(|v| {
@@ -56,7 +56,7 @@ impl Writer<'_> {
                 return quote! {};
             };
             let (at, width) = (at(found), place(value.width.as_ref().unwrap_or(&one)));
-            quote! { __r::Load { input: #input, at: #at, width: #width } }
+            quote! { __r::load(#input, #at, #width) }
         });
         let outputs = self.p.outputs.iter().map(|o| {
             let (shape, dtype) = (o.shape.iter().map(place), storage(o.dtype));
@@ -68,7 +68,7 @@ impl Writer<'_> {
                 }
                 Place::Sum => quote! { None },
             };
-            quote! { __r::Output { shape: &[#(#shape),*], dtype: #dtype, width: #width, at: #place } }
+            quote! { __r::output(&[#(#shape),*], #dtype, #width, #place) }
         });
         let scratch = KINDS
             .iter()
@@ -105,9 +105,9 @@ impl Writer<'_> {
             }
             None => quote! { None },
         };
-        let cuda = text::emit(self.p, text::Target::Cuda, names);
-        let metal = text::emit(self.p, text::Target::Metal, names);
+        let (before, [cuda, metal]) = text::emit(self.p, names);
         quote! {
+            #before
             __r::Program {
                 name: #name,
                 rust: #body,

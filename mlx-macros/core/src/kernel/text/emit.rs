@@ -5,15 +5,45 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{argument_names, write, Argument, Target};
+use super::{write, Argument, Target, Text};
 use crate::kernel::ir::Program;
 use crate::syntax::dims::Dim;
 
-/// A program's text, an expression of the type `Option<Text>`. `names` are the sizes that the call gives.
-pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream {
-    let Some(text) = write(program, target) else {
-        return quote! { None };
-    };
+/// A program's texts for CUDA and Metal, expressions of the type `Option<Text>`, and statements before them. `names` are the
+/// sizes that the call gives.
+pub fn emit(program: &Program, names: &[String]) -> (TokenStream, [TokenStream; 2]) {
+    let texts = [Target::Cuda, Target::Metal].map(|target| write(program, target));
+    if let [Some(cuda), Some(metal)] = &texts {
+        // As a rule nothing but the words differs.
+        let other = Text {
+            header: cuda.header.clone(),
+            body: cuda.body.clone(),
+            ..metal.clone()
+        };
+        if other == *cuda {
+            let text = of(program, cuda, names);
+            let (header, body) = (&metal.header, &metal.body);
+            return (
+                quote! { const TEXT: __r::Text = #text; },
+                [
+                    quote! { Some(TEXT) },
+                    quote! { Some(__r::Text { header: #header, body: #body, ..TEXT }) },
+                ],
+            );
+        }
+    }
+    let each = texts.map(|text| match text {
+        Some(text) => {
+            let text = of(program, &text, names);
+            quote! { Some(#text) }
+        }
+        None => quote! { None },
+    });
+    (quote! {}, each)
+}
+
+/// A text as an expression.
+fn of(program: &Program, text: &Text, names: &[String]) -> TokenStream {
     let size = |dim: &Dim| {
         let terms = dim.terms().map(|(factors, c)| {
             let at = factors
@@ -23,8 +53,7 @@ pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream 
         });
         quote! { &[#(#terms),*] }
     };
-    let words = argument_names(program, &text);
-    let numbers = text.numbers.iter().zip(words).map(|(number, word)| {
+    let numbers = text.numbers.iter().map(|(number, word)| {
         let number = match number {
             Argument::Rows => quote! { __r::Argument::Rows },
             Argument::RowsEach => quote! { __r::Argument::RowsEach },
@@ -45,10 +74,11 @@ pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream 
         let width = size(width);
         quote! { (#word, #width) }
     });
-    let (name, header, body, sums) = (&program.name, &text.header, &text.body, text.sums);
+    let (name, header, body) = (&program.name, &text.header, &text.body);
+    let (sums, together) = (text.sums, text.together);
     let (inputs, outputs) = (&text.inputs, &text.outputs);
     quote! {
-        Some(__r::Text {
+        __r::Text {
             name: #name,
             header: #header,
             body: #body,
@@ -59,6 +89,7 @@ pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream 
             widths: &[#(#widths),*],
             turns: &[#(#turns),*],
             sums: #sums,
-        })
+            together: #together,
+        }
     }
 }

@@ -53,6 +53,16 @@ impl Writer<'_> {
             lines.push("}".into());
         }
         lines.extend(after);
+        let numbers = numbers.into_iter().map(|n| {
+            let word = match &n {
+                Argument::Rows => "rows".to_string(),
+                Argument::RowsEach => "rows_each".to_string(),
+                Argument::Size(name) => self.names.dim(name),
+                Argument::Number(i) => format!("{}_bits", self.numbers[*i]),
+            };
+            (n, word)
+        });
+        let numbers = numbers.collect();
         let constants = self.constants.iter().cloned();
         let constants: Vec<_> = constants.map(|n| (n.clone(), self.names.dim(&n))).collect();
         let lines = without_repeated_conditions(without_unused(lines));
@@ -70,6 +80,7 @@ impl Writer<'_> {
             widths: self.widths.into_iter().map(|w| w.0).collect(),
             turns: self.turns,
             sums,
+            together: self.has_barrier,
         })
     }
 
@@ -98,10 +109,19 @@ impl Writer<'_> {
             }
         }
         let (thread, block) = (self.dialect.thread, self.dialect.block);
-        lines.push(format!("const int lane = {thread} % LANES;"));
-        lines.push(format!(
-            "const int worker = {block} * (THREADS / LANES) + {thread} / LANES;"
-        ));
+        // Lanes that need nothing of each other may be of several blocks.
+        let (lane, worker) = match self.has_barrier {
+            true => (
+                format!("{thread} % LANES"),
+                format!("{block} * (THREADS / LANES) + {thread} / LANES"),
+            ),
+            false => (
+                format!("({block} * THREADS + {thread}) % LANES"),
+                format!("({block} * THREADS + {thread}) / LANES"),
+            ),
+        };
+        lines.push(format!("const int lane = {lane};"));
+        lines.push(format!("const int worker = {worker};"));
         lines
     }
 

@@ -1,7 +1,7 @@
 //! Kernel text for CUDA and Metal, from a row program: one generator, two dialects.
 //!
 //! `LANES` threads compute a row: a whole block of more than 32, or a part of a simdgroup (a warp), so that a block has
-//! several short rows. A thread owns `PACK` columns at a time. Every sum has one order, which depends on the width and
+//! several short rows. Where no lane needs values of another, a row may have more lanes than a block. A thread owns `PACK` columns at a time. Every sum has one order, which depends on the width and
 //! on `LANES` alone. The host declares `LANES`, `PACK`, `THREADS`, the type `T` and the sizes in [`Text::constants`]
 //! before the body; what may change from call to call is in [`Text::numbers`].
 //!
@@ -22,7 +22,6 @@ mod writer;
 pub use emit::emit;
 pub use writer::write;
 
-use super::ir::Program;
 use crate::syntax::dims::Dim;
 
 /// A program's text in one dialect.
@@ -38,8 +37,8 @@ pub struct Text {
     pub outputs: Vec<String>,
     /// The sizes that the host declares as `constexpr int`: the name of each in the program, and in the text.
     pub constants: Vec<(String, String)>,
-    /// The numbers of a launch, each 32 bits.
-    pub numbers: Vec<Argument>,
+    /// The numbers of a launch, each 32 bits, with their names as arguments of CUDA's function.
+    pub numbers: Vec<(Argument, String)>,
     /// The widths of the loops over columns. `PACK` divides each of them.
     pub widths: Vec<Dim>,
     /// Names of packs of columns that a thread has, each at least the quotient of its width by the columns of all threads:
@@ -47,6 +46,8 @@ pub struct Text {
     pub turns: Vec<(Dim, String)>,
     /// True if blocks add up rows; see [`super::ir::Place::Sum`].
     pub sums: bool,
+    /// True if the lanes of a row need values of each other, so that they are threads of one block.
+    pub together: bool,
 }
 
 /// A number of a launch.
@@ -65,13 +66,8 @@ pub enum Argument {
 /// A dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// For NVRTC. The numbers are arguments after the arrays, named as in [`argument_names`].
+    /// For NVRTC. The numbers are arguments after the arrays.
     Cuda,
     /// For `mx.fast.metal_kernel`. The numbers are one more input, the int32 array `numbers`.
     Metal,
-}
-
-/// The names of the scalar arguments of CUDA's text.
-pub fn argument_names(program: &Program, text: &Text) -> Vec<String> {
-    writer::argument_names(program, text)
 }

@@ -11,7 +11,7 @@ use super::lines::without_unused;
 use super::names::names_of;
 use super::names::{expression, Names};
 use super::scalars::{self, c_type, Binds, Expr};
-use super::{cuda, metal, Argument, Target, Text};
+use super::{cuda, metal, Target, Text};
 use crate::kernel::ir::{At, Op, Program, Scalar, V};
 use crate::kernel::schedule::is_flat;
 use crate::syntax::dims::Dim;
@@ -89,18 +89,6 @@ pub fn write(program: &Program, target: Target) -> Option<Text> {
     let mut writer = Writer::new(program, dialect, kept);
     writer.outputs();
     writer.rows(target)
-}
-
-pub(super) fn argument_names(program: &Program, text: &Text) -> Vec<String> {
-    let writer = Writer::new(program, &cuda::CUDA, HashMap::new());
-    let mut names = writer.names;
-    let all = text.numbers.iter().map(|n| match n {
-        Argument::Rows => "rows".to_string(),
-        Argument::RowsEach => "rows_each".to_string(),
-        Argument::Size(name) => names.dim(name),
-        Argument::Number(i) => format!("{}_bits", writer.numbers[*i]),
-    });
-    all.collect()
 }
 
 impl<'a> Writer<'a> {

@@ -43,9 +43,13 @@ fn every_family() {
     for file in std::fs::read_dir(data).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let language = path.extension().is_some_and(|e| e == "safetensors")
-            && Config::parse(&Dump::open(&name).config).is_ok();
-        if language {
+        if path.extension().is_none_or(|e| e != "safetensors") {
+            continue;
+        }
+        let dump = Dump::open(&name);
+        // A dump of packed weights alone has no others.
+        let dense = !dump.under("weight.").is_empty();
+        if dense && Config::parse(&dump.config).is_ok() {
             cases += 1;
             assert!(text(&name).contains("::forward"));
         }

@@ -151,6 +151,12 @@ pub fn quotient(a: i64, b: i64) -> i64 {
     a.checked_div(b).unwrap_or(-1)
 }
 
+/// The size of axis `j` of shape `i`; 1 if it is not there.
+pub fn size_at(shapes: &[&[i64]], i: usize, j: usize) -> i64 {
+    let shape = shapes.get(i).and_then(|s| s.get(j));
+    shape.copied().unwrap_or(1)
+}
+
 /// `c * a * b * ..`, which saturates.
 pub fn product(c: i64, factors: &[i64]) -> i64 {
     factors.iter().fold(c, |all, f| all.saturating_mul(*f))

@@ -90,7 +90,6 @@ impl Emit<'_> {
         });
         quote! {
             #config
-            let __at = |i: usize, j: usize| __x.get(i).and_then(|s| s.get(j)).copied().unwrap_or(1);
             #(#sizes)*
             #sum
         }
@@ -107,7 +106,7 @@ impl Emit<'_> {
                 Some((i, shape.iter().position(|d| d.as_name() == Some(n))?))
             });
             let size = match place {
-                Some((i, j)) => quote! { __at(#i, #j) },
+                Some((i, j)) => quote! { __rt::size_at(__x, #i, #j) },
                 None if is_free(n) || self.model.function => quote! { 1i64 },
                 None => estimated_size(&self.model.names, n),
             };

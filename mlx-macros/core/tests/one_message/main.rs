@@ -19,6 +19,9 @@ use std::sync::{Mutex, OnceLock};
 use cases::Case;
 use rustc::{Rustc, Said};
 
+/// Each case with the errors that rustc reports.
+type Found = Vec<(Case, Vec<Said>)>;
+
 /// A file of this test.
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -27,7 +30,7 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// Each case with the errors that rustc reports, checked by as many processes as there are cores.
-fn checked(rustc: &Rustc, cases: Vec<Case>) -> Vec<(Case, Vec<Said>)> {
+fn checked(rustc: &Rustc, cases: Vec<Case>) -> Found {
     let found: Vec<Mutex<Vec<Said>>> = cases.iter().map(|_| Mutex::default()).collect();
     let next = AtomicUsize::new(0);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -47,8 +50,8 @@ fn checked(rustc: &Rustc, cases: Vec<Case>) -> Vec<(Case, Vec<Said>)> {
 }
 
 /// The compiler, and every case with its errors, for all tests.
-fn all() -> &'static (Rustc, Vec<(Case, Vec<Said>)>) {
-    static ALL: OnceLock<(Rustc, Vec<(Case, Vec<Said>)>)> = OnceLock::new();
+fn all() -> &'static (Rustc, Found) {
+    static ALL: OnceLock<(Rustc, Found)> = OnceLock::new();
     ALL.get_or_init(|| {
         let rustc = Rustc::new();
         let mut cases = cases::all(&cases::bases());

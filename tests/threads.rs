@@ -38,6 +38,7 @@ macro_rules! neither {
 }
 
 both! {
+    distributed::Group,
     Dtype, Error, ErrorKind, Runtime,
     device::Device, device::DeviceType, device::Info,
     explain::ExplainOptions, explain::ExplainedKernel, explain::Explanation, explain::Launch,
@@ -78,7 +79,7 @@ neither! {
     ops::fast::RopeOptions<'static>, Index<'static>, Mask<'static>, packed::Chosen<'static>, RightSide<'static>,
     stream::Stream,
     transforms::Compiled, transforms::CompileCache,
-    distributed::Group, export::Exporter, export::ImportedFunction, graph::NodeNamer, io::GgufFile,
+    export::Exporter, export::ImportedFunction, graph::NodeNamer, io::GgufFile,
     CudaKernel, MetalKernel,
     containers::MapStringToArray, containers::MapStringToString, containers::MlxString,
     containers::VectorArray, containers::VectorInt, containers::VectorStream, containers::VectorString,

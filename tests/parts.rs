@@ -549,7 +549,7 @@ fn tuples_are_arguments() {
     for i in 0..4 {
         h = block(&format!("layers.{i}"), &h);
     }
-    let wanted = ops::add(&h, &block("first", &x)).unwrap();
+    let wanted = ops::add(&h, block("first", &x)).unwrap();
     close(&model.forward(&x).unwrap(), &wanted);
     // Rust gives the arrays one by one.
     let (y, same) = model.first.forward(&x, &g, &x).unwrap();

@@ -16,7 +16,7 @@ use crate::shim::Shim;
 /// A run of eight steps with four saves.
 pub const TRAIN: &str =
     "train --model model --data data --iters 8 --save-every 2 --batch-size 2 --learning-rate 1e-2 \
-                         --lora-rank 2 --steps-per-report 1 --steps-per-eval 4 --val-batches 2";
+                         --lora-rank 2 --steps-per-report 1 --steps-per-eval 4 --val-batches 2 --overwrite";
 const RESUME: &str = "train --resume --iters 8 --save-every 2";
 pub const STEPS: usize = 8;
 

@@ -28,7 +28,21 @@ pub fn mended(case: &Case, said: &[Said]) -> Option<String> {
         meant.or_else(|| between(&first.text, "write `", '`').filter(|_| is_name(&first.at)));
     let meant = meant.filter(|m| is_name(m))?;
     let blamed = blamed(&first.at, meant).filter(|b| *b != meant)?;
+    let blamed = match first.text.contains("expected a dtype") {
+        true => path(&case.text, blamed),
+        false => blamed,
+    };
     Some(replaced(&case.text, blamed, meant))
+}
+
+/// The path that begins with a module's name: a message about `np.float32` may stand at `np`.
+fn path<'t>(text: &'t str, module: &'t str) -> &'t str {
+    let Some(at) = text.find(&format!("{module}.")) else {
+        return module;
+    };
+    let rest = &text[at..];
+    let end = rest.find(|c: char| !(c.is_alphanumeric() || "_.".contains(c)));
+    &rest[..end.unwrap_or(rest.len())]
 }
 
 /// The text with a name in each of its places changed: a message stands at the first one.

@@ -1,5 +1,5 @@
 //! The expansion that rust-analyzer gets: every message of the macros and the signatures of the methods, as for rustc, no
-//! code that computes, and each body again for the editor ([`super::shadow`]).
+//! code that computes, and each body again for the editor (`shadow`).
 //!
 //! Tests: `mlx-tests --test editor`.
 

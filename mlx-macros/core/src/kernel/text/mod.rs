@@ -42,7 +42,7 @@ pub struct Text {
     /// The widths of the loops over columns. `PACK` divides each of them.
     pub widths: Vec<Dim>,
     /// Names of packs of columns that a thread has, each at least the quotient of its width by the columns of all threads:
-    /// the host declares them, for widths of [`Program::varying`] sizes.
+    /// the host declares them, for widths of `Program::varying` sizes.
     pub turns: Vec<(Dim, String)>,
     /// True if blocks add up rows; see [`super::ir::Place::Sum`].
     pub sums: bool,
@@ -59,7 +59,7 @@ pub enum Argument {
     RowsEach,
     /// A size, by its name in the program.
     Size(String),
-    /// A number of [`Program::numbers`], as the bits of a float32.
+    /// A number of `Program::numbers`, as the bits of a float32.
     Number(usize),
 }
 

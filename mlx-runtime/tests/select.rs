@@ -27,6 +27,8 @@ const DEVICES: &[&str] = &[
     "memory.rs",
     "monitor/",
     "low_level/backend.rs",
+    // Chooses the backend that sums over processes, and the stream that it runs on.
+    "distributed.rs",
     // Returns the compiler's answer to `select`.
     "kernels/launch/compile.rs",
 ];

@@ -8,6 +8,7 @@ mod lines;
 mod order;
 mod packing;
 mod parquet;
+mod part;
 mod rows;
 mod source;
 mod widths;

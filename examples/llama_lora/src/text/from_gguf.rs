@@ -89,11 +89,14 @@ fn build(vocab: GgufVocab) -> Result<Text> {
     if begin.is_some() || end.is_some() {
         tokenizer.with_post_processor(Some(around(begin, end)?));
     }
-    let mut stops: Vec<u32> = [Some(eos), vocab.eot].into_iter().flatten().collect();
     let control = |id: &u32| vocab.types.get(*id as usize) == Some(&CONTROL);
     let named = ENDS.iter().filter_map(|name| tokenizer.token_to_id(name));
-    stops.extend(named.filter(control));
-    stops.dedup();
+    let mut stops = vec![eos];
+    for id in vocab.eot.into_iter().chain(named.filter(control)) {
+        if !stops.contains(&id) {
+            stops.push(id);
+        }
+    }
     let mut special = vec![("eos_token", eos_text)];
     special.extend(bos_text.map(|text| ("bos_token", text)));
     let template = vocab

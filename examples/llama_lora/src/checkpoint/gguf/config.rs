@@ -121,7 +121,6 @@ fn sizes(keys: &Keys, family: Family) -> Result<Map<String, Value>> {
             json!(rotated as f64 / head_dim as f64),
         );
     }
-    // The token that fills rows up is at most a token of the vocabulary. 32000 would be taken for granted for Phi 3.
     for (key, name) in [
         ("bos_token_id", "bos_token_id"),
         ("eos_token_id", "eos_token_id"),
@@ -151,11 +150,8 @@ fn of_family(keys: &Keys, family: Family, sizes: &Map<String, Value>) -> Map<Str
                 _ => of("head_dim"),
             };
             put("query_pre_attn_scalar", json!(width));
-            for (key, name) in [
-                ("attn_logit_softcapping", "attn_logit_softcapping"),
-                ("final_logit_softcapping", "final_logit_softcapping"),
-            ] {
-                if let Some(cap) = keys.real(name) {
+            for key in ["attn_logit_softcapping", "final_logit_softcapping"] {
+                if let Some(cap) = keys.real(key) {
                     put(key, json!(exact(cap as f32)));
                 }
             }
@@ -169,6 +165,7 @@ fn of_family(keys: &Keys, family: Family, sizes: &Map<String, Value>) -> Map<Str
             let first = keys.real("rope.scaling.original_context_length");
             let first = first.unwrap_or(of("max_position_embeddings"));
             put("original_max_position_embeddings", json!(first as u64));
+            // transformers takes 32000 for granted, which a small vocabulary lacks.
             if !sizes.contains_key("pad_token_id") {
                 let end = sizes.get("eos_token_id").cloned().unwrap_or(json!(0));
                 put("pad_token_id", end);

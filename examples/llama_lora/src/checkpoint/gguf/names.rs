@@ -87,7 +87,7 @@ const OUTSIDE: Table = &[
     ("lm_head", "output"),
 ];
 
-/// An architecture of llama.cpp, with the first family that it stands for.
+/// An architecture of llama.cpp, and the families that it stands for: a file is of the first.
 struct Architecture {
     name: &'static str,
     families: &'static [Family],
